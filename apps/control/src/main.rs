@@ -1,0 +1,5 @@
+//! The coordination server.
+#![forbid(unsafe_code)]
+
+
+fn main() {}

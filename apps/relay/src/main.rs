@@ -1,0 +1,5 @@
+//! A relay on its own.
+#![forbid(unsafe_code)]
+
+
+fn main() {}

@@ -1,0 +1,60 @@
+//! What changed in a map. The rule of every field: `None` (or empty) means unchanged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wattle_keys::{DiscoPublic, NodePublic};
+use wattle_time::UnixTime;
+
+use crate::{Capability, DerpMap, DnsConfig, Endpoint, FilterRule, Node, NodeId, RegionId, User, UserId};
+
+/// A change of a [`Netmap`]. Applied in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// The node itself, whole.
+    pub self_node: Option<Box<Node>>,
+    /// All peers, replacing what was there.
+    pub all_peers: Option<Vec<Node>>,
+    /// Peers that are gone.
+    pub removed: BTreeSet<NodeId>,
+    /// Peers that are new or changed, whole.
+    pub changed: BTreeMap<NodeId, Node>,
+    /// Parts of peers that changed. Patches of unknown peers are ignored.
+    pub patched: BTreeMap<NodeId, NodePatch>,
+    /// Users, added to those known.
+    pub users: BTreeMap<UserId, User>,
+    /// The relays.
+    pub derp: Option<DerpMap>,
+    /// Names.
+    pub dns: Option<DnsConfig>,
+    /// Whether all rules are dropped before `rules` are looked at.
+    pub clear_rules: bool,
+    /// Rules by name; `None` removes the name.
+    pub rules: BTreeMap<String, Option<Vec<FilterRule>>>,
+    /// The tailnet's name.
+    pub domain: Option<String>,
+    /// What control wants people to know; replaces what was there.
+    pub health: Option<BTreeMap<String, String>>,
+}
+
+/// A part of a peer that changed. `None` means unchanged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodePatch {
+    /// Home region.
+    pub home_region: Option<RegionId>,
+    /// Endpoints, replacing those known.
+    pub endpoints: Option<Vec<Endpoint>>,
+    /// Node key.
+    pub key: Option<NodePublic>,
+    /// Disco key.
+    pub disco: Option<DiscoPublic>,
+    /// Whether it is connected to control.
+    pub online: Option<bool>,
+    /// When it last was. The inner `None` says that it is not told any more.
+    pub last_seen: Option<Option<UnixTime>>,
+    /// Key expiry.
+    pub key_expiry: Option<UnixTime>,
+    /// Client capability version.
+    pub capability_version: Option<u16>,
+    /// Capabilities, replacing those known.
+    pub capabilities: Option<Vec<Capability>>,
+}

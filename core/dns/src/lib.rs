@@ -1,0 +1,2 @@
+//! A resolver that answers names of nodes.
+#![forbid(unsafe_code)]

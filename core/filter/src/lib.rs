@@ -1,0 +1,2 @@
+//! Which packets may come in.
+#![forbid(unsafe_code)]

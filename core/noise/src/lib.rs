@@ -1,0 +1,2 @@
+//! The control channel's handshake, records and early payload.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Who may reach whom.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A node's standing with its coordination server.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The clocks and the randomness of the operating system.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Connections to control and relays: dialling, listening, TLS, the Noise stream.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The coordinator's durable state.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The TUN device.
+#![forbid(unsafe_code)]

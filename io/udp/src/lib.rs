@@ -1,0 +1,2 @@
+//! UDP sockets in batches.
+#![forbid(unsafe_code)]

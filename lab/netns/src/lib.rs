@@ -1,0 +1,2 @@
+//! Hosts, routers and NATs in network namespaces.
+#![forbid(unsafe_code)]

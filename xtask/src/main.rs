@@ -1,0 +1,4 @@
+//! The project's own commands: `cargo xtask test`, `demo`, `floors`, `tidy`.
+#![forbid(unsafe_code)]
+
+fn main() {}
