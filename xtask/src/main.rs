@@ -1,4 +1,45 @@
-//! The project's own commands: `cargo xtask test`, `demo`, `floors`, `tidy`.
+//! The project's own commands. `cargo xtask demo` shows a mesh at work, `cargo xtask test` proves it, `floors` and
+//! `tidy` keep the house in order.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod floors;
+mod install;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Wattle's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test: rules of the house, lints, unit tests, labs in network namespaces, official clients
+    Test(test::Options),
+    /// Check that no crate uses what its floor must not know
+    Floors,
+    /// Check the size, the shape and the names of files
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Floors => floors::check(),
+        Task::Tidy => tidy::check(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

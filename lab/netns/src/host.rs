@@ -62,10 +62,7 @@ impl Host {
 
     /// Runs what [`Self::command`] made to its end.
     pub fn run(&self, command: &mut Command) -> Result<Output, LabError> {
-        command
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|source| LabError::os(format!("running {command:?}"), source))
+        command.stdin(Stdio::null()).output().map_err(|source| LabError::os(format!("running {command:?}"), source))
     }
 
     /// Runs a closure on a thread of its own whose sockets are inside the host.
@@ -98,7 +95,9 @@ impl Host {
     pub fn set_udp_blocked(&self, blocked: bool) -> Result<(), LabError> {
         let (Some(router), Some(nat)) = (&self.router, self.nat) else {
             let rules = if blocked {
-                format!("table ip labhost {{ chain out {{ type filter hook output priority filter; {BLOCK_UDP}\n}}\nchain in {{ type filter hook input priority filter; {BLOCK_UDP}\n}} }}")
+                format!(
+                    "table ip labhost {{ chain out {{ type filter hook output priority filter; {BLOCK_UDP}\n}}\nchain in {{ type filter hook input priority filter; {BLOCK_UDP}\n}} }}"
+                )
             } else {
                 "table ip labhost {}\ndelete table ip labhost".to_owned()
             };

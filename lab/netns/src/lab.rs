@@ -89,7 +89,15 @@ impl Lab {
         open_router(&last_router, nat, home)?;
         let name = name.to_owned();
         let gateway = gateway_of(home);
-        Ok(Host { name, namespace, interface: "eth", address: home, gateway, router: Some(last_router), nat: Some(nat) })
+        Ok(Host {
+            name,
+            namespace,
+            interface: "eth",
+            address: home,
+            gateway,
+            router: Some(last_router),
+            nat: Some(nat),
+        })
     }
 
     /// Leaves everything standing when the lab is dropped, and says how the namespaces are named.

@@ -40,9 +40,11 @@ impl Nat {
     pub(crate) fn rules(self, inner: Ipv4Addr) -> String {
         let masquerade = match self {
             Self::Symmetric => "masquerade fully-random",
-            Self::EndpointIndependent | Self::AddressRestricted | Self::PortRestricted | Self::Double | Self::UdpBlocked => {
-                "masquerade"
-            }
+            Self::EndpointIndependent
+            | Self::AddressRestricted
+            | Self::PortRestricted
+            | Self::Double
+            | Self::UdpBlocked => "masquerade",
         };
         let inward = match self {
             Self::EndpointIndependent => format!("iifname wan meta l4proto udp dnat to {inner}"),
@@ -50,12 +52,18 @@ impl Nat {
             Self::PortRestricted | Self::Symmetric | Self::Double | Self::UdpBlocked => String::new(),
         };
         let remember = match self {
-            Self::AddressRestricted => "iifname lan oifname wan meta l4proto udp add @contacted { ip daddr timeout 2m }",
+            Self::AddressRestricted => {
+                "iifname lan oifname wan meta l4proto udp add @contacted { ip daddr timeout 2m }"
+            }
             Self::EndpointIndependent | Self::PortRestricted | Self::Symmetric | Self::Double | Self::UdpBlocked => "",
         };
         let block = match self {
             Self::UdpBlocked => BLOCK_UDP,
-            Self::EndpointIndependent | Self::AddressRestricted | Self::PortRestricted | Self::Symmetric | Self::Double => "",
+            Self::EndpointIndependent
+            | Self::AddressRestricted
+            | Self::PortRestricted
+            | Self::Symmetric
+            | Self::Double => "",
         };
         format!(
             "table ip lab {{
