@@ -24,8 +24,6 @@ fn in_own_namespace(test: impl FnOnce() + Send + 'static) {
 fn interface() -> Option<Tun> {
     match Tun::create("wattle-test0", MTU) {
         Ok(tun) => {
-            // Nobody else is on this link: the address need not wait for an objection before it may be used.
-            std::fs::write("/proc/sys/net/ipv6/conf/wattle-test0/accept_dad", "0").unwrap();
             tun.up().unwrap();
             tun.device.add_address_v6("fd7a:115c:a1e0::1", 64).unwrap();
             Some(tun)
@@ -35,6 +33,20 @@ fn interface() -> Option<Tun> {
             None
         }
         Err(error) => panic!("{error}"),
+    }
+}
+
+/// A socket on the interface's address, once the kernel has made sure that nobody else has it.
+fn socket() -> UdpSocket {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        match UdpSocket::bind("[fd7a:115c:a1e0::1]:5000") {
+            Ok(socket) => return socket,
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable && std::time::Instant::now() < deadline => {
+                std::thread::yield_now();
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -57,7 +69,7 @@ fn next_datagram(tun: &Tun, buffer: &mut [u8]) -> usize {
 fn a_datagram_comes_out_and_its_answer_goes_in() {
     in_own_namespace(|| {
         let Some(tun) = interface() else { return };
-        let socket = UdpSocket::bind("[fd7a:115c:a1e0::1]:5000").unwrap();
+        let socket = socket();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         socket.send_to(b"ping", "[fd7a:115c:a1e0::2]:6000").unwrap();
         let mut packet = [0; 2048];
@@ -80,7 +92,7 @@ fn a_datagram_comes_out_and_its_answer_goes_in() {
 fn what_waits_is_read_without_blocking_until_nothing_waits() {
     in_own_namespace(|| {
         let Some(tun) = interface() else { return };
-        let socket = UdpSocket::bind("[fd7a:115c:a1e0::1]:5000").unwrap();
+        let socket = socket();
         for _ in 0..3 {
             socket.send_to(b"x", "[fd7a:115c:a1e0::2]:6000").unwrap();
         }
