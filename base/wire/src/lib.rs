@@ -6,3 +6,9 @@
 //! times a small constant; unknown fields and trailing bytes are ignored where the protocol says so.
 #![forbid(unsafe_code)]
 
+pub mod control;
+mod go;
+mod raw;
+pub mod version;
+
+pub use raw::RawJson;
