@@ -2,6 +2,7 @@
 //! `tidy` keep the house in order.
 #![forbid(unsafe_code)]
 
+mod demo;
 mod floors;
 mod install;
 mod run;
@@ -21,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build, lay out five hosts behind different NATs, join them, and show what works
+    Demo(demo::Options),
     /// Run every test: rules of the house, lints, unit tests, labs in network namespaces, official clients
     Test(test::Options),
     /// Check that no crate uses what its floor must not know
@@ -31,6 +34,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Floors => floors::check(),
         Task::Tidy => tidy::check(),

@@ -1,5 +1,7 @@
 //! The NATs of the lab behave as their names say. Needs root; says so and passes where that is missing.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
