@@ -19,6 +19,6 @@ pub use derp::{DerpMap, DerpNode, DerpRegion, RegionId, Score};
 pub use dns::{DnsConfig, ExtraRecord, Resolver};
 pub use map::Netmap;
 pub use node::{Capability, Endpoint, EndpointKind, HostFacts, NetFacts, Node, NodeId, Service, StableId};
-pub use prefix::{PortRange, Prefix, is_tailnet_address, TAILNET_V4, TAILNET_V6};
+pub use prefix::{PortRange, Prefix, TAILNET_V4, TAILNET_V6, is_tailnet_address};
 pub use rules::{CapGrant, FilterRule, RuleSource, RuleTarget};
 pub use user::{User, UserId};

@@ -69,6 +69,36 @@ pub struct Node {
 }
 
 impl Node {
+    /// A node of which only the number and the key are known.
+    pub fn new(id: NodeId, key: NodePublic) -> Self {
+        Self {
+            id,
+            stable_id: StableId::default(),
+            name: String::new(),
+            user: UserId::default(),
+            key,
+            key_expiry: None,
+            machine: None,
+            disco: None,
+            addresses: Vec::new(),
+            allowed_ips: Vec::new(),
+            primary_routes: Vec::new(),
+            endpoints: Vec::new(),
+            home_region: None,
+            host: HostFacts::default(),
+            created: UnixTime::EPOCH,
+            capability_version: 0,
+            tags: Vec::new(),
+            online: None,
+            last_seen: None,
+            authorized: false,
+            expired: false,
+            capabilities: Vec::new(),
+            wireguard_only: false,
+            jailed: false,
+        }
+    }
+
     /// The IPv4 tailnet address, if it has one.
     pub fn ipv4(&self) -> Option<IpAddr> {
         self.addresses.iter().map(|prefix| prefix.addr()).find(IpAddr::is_ipv4)

@@ -10,8 +10,7 @@ pub type Prefix = IpNet;
 /// Where IPv4 tailnet addresses come from (RFC 6598 space; tailscale `net/tsaddr`).
 pub const TAILNET_V4: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(100, 64, 0, 0), 10);
 /// Where IPv6 tailnet addresses come from (tailscale `net/tsaddr`).
-pub const TAILNET_V6: Ipv6Net =
-    Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd7a, 0x115c, 0xa1e0, 0, 0, 0, 0, 0), 48);
+pub const TAILNET_V6: Ipv6Net = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd7a, 0x115c, 0xa1e0, 0, 0, 0, 0, 0), 48);
 
 /// Whether an address lies in the ranges that tailnets use.
 pub fn is_tailnet_address(address: IpAddr) -> bool {
