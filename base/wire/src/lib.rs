@@ -12,3 +12,7 @@ mod raw;
 pub mod version;
 
 pub use raw::RawJson;
+pub mod derp;
+pub mod disco;
+pub mod stun;
+pub mod tsmp;
