@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+pub mod convert;
 mod go;
 mod raw;
 pub mod version;
