@@ -1,2 +1,32 @@
 //! Who may reach whom.
+//!
+//! **What it is.** The policy that people write (HuJSON: `groups`, `hosts`, `tagOwners`, `acls`), checked with line and
+//! column, compiled over *classes* of nodes: a node's class says for each rule whether the node is one of its sources
+//! and one of its targets. Two nodes see each other when some rule joins their classes: a few words of bits, never a
+//! scan of rules. [`Roster`] keeps the nodes in the light of one policy and answers their packet rules.
+//!
+//! **What it is not.** A store of nodes or users, and no opinion on how answers reach anybody (`wattle-coordinator`).
+//!
+//! **How to drive it.** [`Policy::parse`] or [`Policy::allow_all`], then [`Roster::new`]; [`Roster::insert`] and
+//! [`Roster::remove`] as nodes come, change and go; [`Class::sees`] and [`Roster::rules_for`] whenever asked.
+//!
+//! **Invariants.** A policy never changes once made. Unknown users in rules match nobody and break nothing. What a
+//! policy text may say and this crate does not yet obey is refused, never ignored.
 #![forbid(unsafe_code)]
+
+mod bits;
+mod class;
+mod compile;
+mod document;
+mod error;
+pub mod limits;
+mod parse;
+mod roster;
+mod selector;
+#[cfg(test)]
+mod tests;
+
+pub use class::{Class, Subject};
+pub use compile::Policy;
+pub use error::PolicyError;
+pub use roster::Roster;

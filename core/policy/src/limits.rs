@@ -1,0 +1,6 @@
+//! What a policy may cost.
+
+/// Bytes of a policy's text. The hosted service refuses more than a few hundred KiB; one MiB is a policy nobody reads.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+/// Rules of a policy: each costs every class a few bits.
+pub const RULES_MAX: usize = 10_000;
