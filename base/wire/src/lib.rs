@@ -8,12 +8,12 @@
 
 pub mod control;
 pub mod convert;
+pub mod derp;
+pub mod disco;
 mod go;
 mod raw;
+pub mod stun;
+pub mod tsmp;
 pub mod version;
 
 pub use raw::RawJson;
-pub mod derp;
-pub mod disco;
-pub mod stun;
-pub mod tsmp;

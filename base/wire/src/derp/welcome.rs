@@ -27,7 +27,6 @@ pub struct WelcomeFacts {
     pub burst_bytes: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
