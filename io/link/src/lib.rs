@@ -1,2 +1,26 @@
-//! Connections to control and relays: dialling, listening, TLS, the Noise stream.
+//! Connections to coordination servers and relays, and the serving of them.
+//!
+//! **What it is:** dialling with TLS and without, the control channel as a byte stream on both sides ([`NoiseStream`],
+//! [`accept_control`], [`serve_control`]), an HTTP server for axum routers ([`Server`]), and the client of a relay.
+//! **What it is not:** a decision about what to say. `wattle-session` decides for a node, `wattle-coordinator` for a server.
+//! **How to drive it:** everything is an async function or a stream; drop it to cut the connection.
+//! **Invariants:** every wait has a limit and every buffer too, named in `limits.rs`; a peer that stalls, floods or talks
+//! nonsense loses its own connection and nothing else.
 #![forbid(unsafe_code)]
+
+mod accept;
+mod duplex;
+mod limits;
+mod noise_stream;
+mod random;
+mod serve;
+mod server;
+mod tls;
+mod websocket;
+
+pub use accept::{ControlStream, Refusal, Upgrade, accept_control};
+pub use duplex::{BoxedStream, Duplex};
+pub use noise_stream::NoiseStream;
+pub use serve::{Peer, serve_control};
+pub use server::{ListenError, Server};
+pub use tls::{ClientTls, SelfSignedPem, ServerIdentity, TlsError, Trust};
