@@ -11,6 +11,7 @@ pub mod convert;
 pub mod derp;
 pub mod disco;
 mod go;
+pub mod local;
 mod raw;
 pub mod stun;
 pub mod tsmp;
