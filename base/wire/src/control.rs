@@ -19,6 +19,8 @@ mod ping;
 mod register;
 mod rules;
 mod ssh;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub use admit::{DerpAdmitClientRequest, DerpAdmitClientResponse};

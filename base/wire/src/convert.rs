@@ -10,6 +10,8 @@ mod host;
 mod node;
 mod patch;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub use delta::{delta_from_wire, delta_to_wire, first_delta_from_wire};
