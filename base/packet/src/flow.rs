@@ -18,7 +18,7 @@ pub struct Flow {
 impl Flow {
     /// The flow that a packet belongs to; `None` for later fragments and broken transport headers.
     pub fn of(packet: &IpPacket<'_>) -> Option<Self> {
-        if packet.fragment() == Fragment::Later {
+        if matches!(packet.fragment(), Fragment::Later { .. }) {
             return None;
         }
         let payload = packet.payload();

@@ -33,7 +33,20 @@ pub enum Fragment {
     /// The front: it has the transport header.
     First,
     /// Another part: it has no transport header.
-    Later,
+    Later {
+        /// Where in the datagram it belongs.
+        offset_bytes: u16,
+    },
+}
+
+impl Fragment {
+    const fn at(more_follow: bool, offset_bytes: u16) -> Self {
+        match (more_follow, offset_bytes) {
+            (false, 0) => Self::Whole,
+            (true, 0) => Self::First,
+            _ => Self::Later { offset_bytes },
+        }
+    }
 }
 
 /// An IPv4 packet. Options are skipped.
@@ -143,12 +156,7 @@ impl<'a> Ipv4Packet<'a> {
 
     fn fragment(&self) -> Fragment {
         let field = u16::from_be_bytes([self.bytes[6], self.bytes[7]]);
-        let (more, offset) = (field & 0x2000 != 0, field & 0x1fff);
-        match (more, offset) {
-            (false, 0) => Fragment::Whole,
-            (true, 0) => Fragment::First,
-            _ => Fragment::Later,
-        }
+        Fragment::at(field & 0x2000 != 0, (field & 0x1fff) * 8)
     }
 }
 
@@ -161,7 +169,7 @@ impl<'a> Ipv6Packet<'a> {
         let bytes = bytes.get(..total).ok_or(PacketError::Short)?;
         let mut packet = Self { bytes, payload_at: V6_HEADER, protocol: bytes[6], fragment: Fragment::Whole };
         for _ in 0..V6_EXTENSIONS_MAX {
-            if packet.fragment == Fragment::Later || !packet.skip_extension()? {
+            if matches!(packet.fragment, Fragment::Later { .. }) || !packet.skip_extension()? {
                 return Ok(packet);
             }
         }
@@ -180,11 +188,7 @@ impl<'a> Ipv6Packet<'a> {
         } else if self.protocol == FRAGMENT {
             let [_, _, high, low] = *rest.first_chunk::<4>().ok_or(PacketError::Short)?;
             let field = u16::from_be_bytes([high, low]);
-            self.fragment = match (field & 1 != 0, field >> 3) {
-                (false, 0) => Fragment::Whole,
-                (true, 0) => Fragment::First,
-                _ => Fragment::Later,
-            };
+            self.fragment = Fragment::at(field & 1 != 0, field & !7);
             8
         } else {
             return Ok(false);
@@ -240,6 +244,8 @@ mod tests {
     use super::*;
     use crate::{build, protocol};
 
+    const LATER: Fragment = Fragment::Later { offset_bytes: 8 };
+
     fn v6_with_fragment_header(offset_field: u16) -> Vec<u8> {
         let mut body = vec![protocol::UDP, 0];
         body.extend_from_slice(&offset_field.to_be_bytes());
@@ -251,9 +257,7 @@ mod tests {
 
     #[test]
     fn ipv6_fragment_header_is_stepped_over() {
-        for (field, expected) in
-            [(0, Fragment::Whole), (1, Fragment::First), (8, Fragment::Later), (9, Fragment::Later)]
-        {
+        for (field, expected) in [(0, Fragment::Whole), (1, Fragment::First), (8, LATER), (9, LATER)] {
             let bytes = v6_with_fragment_header(field);
             let packet = IpPacket::parse(&bytes).unwrap();
             assert_eq!((packet.protocol(), packet.fragment()), (protocol::UDP, expected));
@@ -273,9 +277,7 @@ mod tests {
     fn ipv4_fragments_are_told_apart() {
         let mut packet = Vec::new();
         build::ip("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 17, &[0; 16], &mut packet).unwrap();
-        for (bits, expected) in
-            [(0x4000u16, Fragment::Whole), (0x2000, Fragment::First), (0x2001, Fragment::Later), (3, Fragment::Later)]
-        {
+        for (bits, expected) in [(0x4000u16, Fragment::Whole), (0x2000, Fragment::First), (0x2001, LATER), (1, LATER)] {
             packet[6..8].copy_from_slice(&bits.to_be_bytes());
             assert_eq!(IpPacket::parse(&packet).unwrap().fragment(), expected);
         }
