@@ -1,0 +1,47 @@
+//! What depends on our node key: tunnels and paths. Made when the key is known, made anew when it changes.
+
+use wattle_keys::{DiscoPrivate, NodePrivate, NodePublic};
+use wattle_netmap::Node;
+use wattle_path::{PeerFacts, Paths};
+use wattle_time::{Instant, UnixTime};
+use wattle_tunnel::Tunnels;
+
+/// Tunnels and paths under one node key.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) key: NodePrivate,
+    pub(crate) tunnels: Tunnels,
+    pub(crate) paths: Paths,
+}
+
+/// Random bytes for an engine.
+pub(crate) struct EngineSeeds {
+    pub(crate) tunnels: [u8; 32],
+    pub(crate) paths: [u8; 32],
+    pub(crate) disco: [u8; 32],
+}
+
+impl Engine {
+    pub(crate) fn new(key: NodePrivate, seeds: &EngineSeeds, now: Instant, wall: UnixTime) -> Self {
+        let config = wattle_path::Config { node: key.public(), disco: DiscoPrivate::from_bytes(seeds.disco) };
+        Self {
+            tunnels: Tunnels::new(key.clone(), seeds.tunnels, now, wall),
+            paths: Paths::new(config, seeds.paths, now),
+            key,
+        }
+    }
+
+    /// The peer's facts as paths need them.
+    pub(crate) fn facts(node: &Node) -> PeerFacts {
+        PeerFacts {
+            key: node.key,
+            disco: node.disco,
+            endpoints: node.endpoints.iter().map(|endpoint| endpoint.address).collect(),
+            home_region: node.home_region,
+        }
+    }
+
+    pub(crate) fn public(&self) -> NodePublic {
+        self.key.public()
+    }
+}

@@ -1,0 +1,25 @@
+//! Every limit of the node, with its reason.
+
+use std::time::Duration;
+
+/// Packets that wait for a relay connection while it is made. As many as the official client queues per connection
+/// (`derpWriteQueueDepth`); more would only be stale when they arrive.
+pub(crate) const RELAY_PACKETS_WAITING_MAX: usize = 32;
+/// Relay regions that are connected at once. A tailnet has few; a hostile map must not make us open hundreds.
+pub(crate) const RELAY_LINKS_MAX: usize = 32;
+/// A relay link other than the home is closed when it was of no use for this long (`derpInactiveCleanupTime`).
+pub(crate) const RELAY_IDLE: Duration = Duration::from_secs(60);
+/// The first and the longest wait before a lost relay link is made again.
+pub(crate) const RELAY_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// Pings of people that wait for their answers.
+pub(crate) const PINGS_WAITING_MAX: usize = 64;
+/// How long a ping of a person waits.
+pub(crate) const PING_PATIENCE: Duration = Duration::from_secs(10);
+/// DNS queries that wait for upstream answers. The official resolver allows as many.
+pub(crate) const DNS_QUERIES_WAITING_MAX: usize = 256;
+/// How long a DNS query waits for an upstream.
+pub(crate) const DNS_PATIENCE: Duration = Duration::from_secs(10);
+/// Activity with one peer is told to the slow half this often at most; path timers need no finer.
+pub(crate) const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
+/// How often the wall clock is handed to the tunnel for its time stamps.
+pub(crate) const WALL_CLOCK_EVERY: Duration = Duration::from_secs(60);

@@ -1,0 +1,127 @@
+//! What the packet path reads. The slow half builds it when something changed and publishes it by swapping one pointer;
+//! the data threads never write to it, but for the atomic notes of activity.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wattle_filter::{Filter, Flows};
+use wattle_keys::NodePublic;
+use wattle_path::Route;
+use wattle_time::Instant;
+use wattle_tunnel::{Opener, Sealer};
+
+use crate::limits::ACTIVITY_EVERY;
+use crate::{Routes, Slot};
+
+/// Everything that a packet's way depends on, at one moment.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Which peer an address belongs to.
+    pub routes: Arc<Routes>,
+    /// The peers by slot.
+    pub peers: Vec<Option<Arc<PeerEntry>>>,
+    /// Sessions to receive with, sorted by index.
+    pub openers: Vec<OpenerEntry>,
+    /// What may come in.
+    pub filter: Arc<Filter>,
+    /// What may come in from a jailed peer.
+    pub jailed_filter: Arc<Filter>,
+    /// What we sent, for the replies.
+    pub flows: Arc<Flows>,
+    /// Our tailnet addresses.
+    pub own: Vec<IpAddr>,
+    /// The ICMP identifier of our own pings; replies to it are for us, not for the host.
+    pub echo_id: u16,
+}
+
+/// One peer, as the packet path needs it.
+#[derive(Clone, Debug)]
+pub struct PeerEntry {
+    /// Who.
+    pub key: NodePublic,
+    /// The session to send with; `None` while there is none.
+    pub sealer: Option<Arc<Sealer>>,
+    /// Where sealed packets go.
+    pub route: Route,
+    /// Whether nothing may be accepted from it.
+    pub jailed: bool,
+    /// When packets last went and came.
+    pub activity: Arc<Activity>,
+}
+
+/// One session to receive with.
+#[derive(Clone, Debug)]
+pub struct OpenerEntry {
+    /// What stands in the packet.
+    pub index: u32,
+    /// Whose it is.
+    pub slot: Slot,
+    /// What opens it.
+    pub opener: Arc<Opener>,
+}
+
+impl Tables {
+    /// The peer in a slot.
+    pub fn peer(&self, slot: Slot) -> Option<&Arc<PeerEntry>> {
+        self.peers.get(slot.0 as usize)?.as_ref()
+    }
+
+    /// The session with this receiver index.
+    pub fn opener(&self, index: u32) -> Option<&OpenerEntry> {
+        let at = self.openers.binary_search_by_key(&index, |entry| entry.index).ok()?;
+        self.openers.get(at)
+    }
+}
+
+/// When packets last went to and came from a peer. Each side has one writer; the slow half is told at most once a
+/// second, and at once when the way changes.
+#[derive(Debug, Default)]
+pub struct Activity {
+    outbound: AtomicU64,
+    inbound: AtomicU64,
+    inbound_way: AtomicU64,
+}
+
+impl Activity {
+    /// Notes that a packet went; whether the slow half should hear of it.
+    pub fn note_outbound(&self, now: Instant) -> bool {
+        due(&self.outbound, now)
+    }
+
+    /// Notes that a packet came by a way (any hash of it); whether the slow half should hear of it.
+    pub fn note_inbound(&self, now: Instant, way: u64) -> bool {
+        let moved = self.inbound_way.swap(way, Ordering::Relaxed) != way;
+        due(&self.inbound, now) || moved
+    }
+}
+
+/// Whether the last report is old enough, which makes this the last report. Zero means never.
+fn due(last: &AtomicU64, now: Instant) -> bool {
+    let told = last.load(Ordering::Relaxed);
+    let is_due = told == 0 || now.since(Instant::from_nanos(told)) >= ACTIVITY_EVERY;
+    if is_due {
+        last.store(now.as_nanos().max(1), Ordering::Relaxed);
+    }
+    is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn activity_is_told_once_a_second_and_when_the_way_changes() {
+        let activity = Activity::default();
+        let start = Instant::from_nanos(5_000_000_000);
+        assert!(activity.note_outbound(start));
+        assert!(!activity.note_outbound(start + Duration::from_millis(999)));
+        assert!(activity.note_outbound(start + Duration::from_millis(1000)));
+        assert!(activity.note_inbound(start, 1));
+        assert!(!activity.note_inbound(start, 1));
+        assert!(activity.note_inbound(start, 2));
+        assert!(!activity.note_inbound(start, 2));
+    }
+}
