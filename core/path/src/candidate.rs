@@ -1,0 +1,166 @@
+//! One address where a peer may be, and all candidates of a peer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wattle_time::Instant;
+
+use crate::limits::CANDIDATES_MAX;
+use crate::score::Quality;
+use crate::timing::{HEARD, PING_INTERVAL_MIN, REFUSAL, REFUSAL_MAX};
+
+/// What we know of one address.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Candidate {
+    /// The map names it.
+    in_map: bool,
+    /// The peer's last call named it.
+    called: bool,
+    /// A ping or data came from it.
+    heard_at: Option<Instant>,
+    pinged_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    /// Of the last answer; `None` until there is one, and again after a network change.
+    pub(crate) latency: Option<Duration>,
+    /// Where its last answer came from. A peer with several interfaces may answer from another address of its own.
+    pub(crate) answers_from: Option<SocketAddr>,
+    refusal: Option<Refusal>,
+}
+
+/// It answered pings and carried no data.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    until: Instant,
+    wait: Duration,
+}
+
+impl Candidate {
+    /// Whether a round may ping it again.
+    pub(crate) fn may_ping(&self, now: Instant) -> bool {
+        self.pinged_at.is_none_or(|pinged| now.since(pinged) >= PING_INTERVAL_MIN)
+    }
+
+    pub(crate) fn note_ping(&mut self, now: Instant) {
+        self.pinged_at = Some(now);
+    }
+
+    pub(crate) fn note_pong(&mut self, latency: Duration, from: SocketAddr, now: Instant) {
+        self.latency = Some(latency);
+        self.answers_from = Some(from);
+        self.answered_at = Some(now);
+    }
+
+    /// Authenticated data came from it: whatever was held against it is disproved.
+    pub(crate) fn note_data(&mut self) {
+        self.refusal = None;
+    }
+
+    /// It failed its trial: leave it alone for a while, longer each time.
+    pub(crate) fn refuse(&mut self, now: Instant) {
+        let wait = self.refusal.map_or(REFUSAL, |refusal| (refusal.wait * 2).min(REFUSAL_MAX));
+        self.refusal = Some(Refusal { until: now + wait, wait });
+    }
+
+    pub(crate) fn is_refused(&self, now: Instant) -> bool {
+        self.refusal.is_some_and(|refusal| now < refusal.until)
+    }
+
+    /// Everything measured belongs to a network, or a run of the peer, that is gone.
+    pub(crate) fn reset(&mut self) {
+        *self = Self { in_map: self.in_map, called: self.called, heard_at: self.heard_at, ..Self::default() };
+    }
+
+    fn last_sign(&self) -> Option<Instant> {
+        self.heard_at.max(self.answered_at)
+    }
+
+    fn is_named(&self) -> bool {
+        self.in_map || self.called
+    }
+}
+
+/// The candidates of one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates(BTreeMap<SocketAddr, Candidate>);
+
+impl Candidates {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&SocketAddr, &Candidate)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&SocketAddr, &mut Candidate)> {
+        self.0.iter_mut()
+    }
+
+    pub(crate) fn find(&mut self, address: &SocketAddr) -> Option<&mut Candidate> {
+        self.0.get_mut(address)
+    }
+
+    /// The map names these now. Returns whether any is new.
+    pub(crate) fn set_map(&mut self, endpoints: &[SocketAddr], best: Option<SocketAddr>) -> bool {
+        self.0.values_mut().for_each(|candidate| candidate.in_map = false);
+        let fresh = endpoints.iter().filter(|address| !self.0.contains_key(address)).count() > 0;
+        for address in endpoints {
+            self.insert(*address, best).in_map = true;
+        }
+        self.drop_unsupported(best);
+        fresh
+    }
+
+    /// The peer calls from these now; an earlier call counts no more. They may be pinged at once: the peer has just
+    /// opened its firewall for us.
+    pub(crate) fn set_called(&mut self, endpoints: &[SocketAddr], best: Option<SocketAddr>) {
+        self.0.values_mut().for_each(|candidate| candidate.called = false);
+        for address in endpoints {
+            let candidate = self.insert(*address, best);
+            candidate.called = true;
+            candidate.pinged_at = None;
+        }
+        self.drop_unsupported(best);
+    }
+
+    /// Something of the peer came from this address. Returns whether it is new.
+    pub(crate) fn note_heard(&mut self, address: SocketAddr, best: Option<SocketAddr>, now: Instant) -> bool {
+        let fresh = !self.0.contains_key(&address);
+        self.insert(address, best).heard_at = Some(now);
+        fresh
+    }
+
+    /// Forgets those that nobody names and that have been silent for long.
+    pub(crate) fn drop_silent(&mut self, best: Option<SocketAddr>, now: Instant) {
+        self.0.retain(|address, candidate| {
+            candidate.is_named()
+                || Some(*address) == best
+                || candidate.last_sign().is_some_and(|sign| now.since(sign) < HEARD)
+        });
+    }
+
+    /// How good the path to this address was when it last answered.
+    pub(crate) fn quality(&self, address: &SocketAddr) -> Option<Quality> {
+        let latency = self.0.get(address)?.latency?;
+        Some(Quality { address: *address, latency })
+    }
+
+    fn drop_unsupported(&mut self, best: Option<SocketAddr>) {
+        self.0.retain(|address, candidate| {
+            candidate.is_named() || candidate.last_sign().is_some() || Some(*address) == best
+        });
+    }
+
+    /// The candidate, made if there is none. When full, the least promising other one makes room.
+    fn insert(&mut self, address: SocketAddr, best: Option<SocketAddr>) -> &mut Candidate {
+        if self.0.len() >= CANDIDATES_MAX && !self.0.contains_key(&address) {
+            let worst = self
+                .0
+                .iter()
+                .filter(|(address, _)| Some(**address) != best)
+                .min_by_key(|(_, candidate)| (candidate.is_named(), candidate.last_sign()))
+                .map(|(address, _)| *address);
+            if let Some(worst) = worst {
+                self.0.remove(&worst);
+            }
+        }
+        self.0.entry(address).or_default()
+    }
+}

@@ -1,0 +1,76 @@
+//! What a call causes.
+
+use std::time::Duration;
+
+use wattle_keys::NodePublic;
+
+use crate::{Destination, Route, Way};
+
+/// Effects of calls, for the driver to carry out in order and then clear.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// Packets to send.
+    pub transmits: Vec<Transmit>,
+    /// Facts to act on.
+    pub events: Vec<Event>,
+}
+
+/// A packet to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub to: Destination,
+    /// The whole UDP payload, or the payload of the relay frame.
+    pub packet: Vec<u8>,
+}
+
+/// Something that others must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Data for a peer goes another way from now on.
+    RouteChanged {
+        /// The peer.
+        peer: NodePublic,
+        /// The new route.
+        route: Route,
+    },
+    /// The first answer to [`crate::Paths::ping`].
+    PingAnswered {
+        /// Which ping.
+        id: PingId,
+        /// Who answered.
+        peer: NodePublic,
+        /// The way of ping and answer.
+        way: Way,
+        /// From ping to answer.
+        latency: Duration,
+    },
+    /// No answer to [`crate::Paths::ping`] came in time on any way.
+    PingLost {
+        /// Which ping.
+        id: PingId,
+        /// Who did not answer.
+        peer: NodePublic,
+    },
+    /// What we know of our own endpoints is old, and a peer is about to be told them: find them anew, then call
+    /// [`crate::Paths::set_own_endpoints`].
+    WantFreshEndpoints,
+}
+
+/// Numbers a ping that a person asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PingId(pub u64);
+
+/// Why a ping that a person asked for cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PingError {
+    /// Not a peer.
+    #[error("no such peer")]
+    UnknownPeer,
+    /// It has not told its disco key, so it is offline or speaks no disco.
+    #[error("the peer has no path discovery key")]
+    NoDiscoKey,
+    /// Neither an endpoint nor a relay of the peer is known.
+    #[error("no endpoint and no relay of the peer is known")]
+    NoWay,
+}

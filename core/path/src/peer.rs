@@ -1,0 +1,129 @@
+//! One peer: what the map says of it, and, while it is in use, the search for paths to it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wattle_keys::{DiscoPublic, NodePublic};
+use wattle_netmap::RegionId;
+use wattle_time::Instant;
+
+use crate::discovery::Discovery;
+use crate::limits::ENDPOINTS_MAX;
+use crate::relay::RelayRoute;
+use crate::{Route, address};
+
+/// What the map says of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerFacts {
+    /// Who it is.
+    pub key: NodePublic,
+    /// Its disco key; without one it is reached by relay only.
+    pub disco: Option<DiscoPublic>,
+    /// Where it may be, best guess first.
+    pub endpoints: Vec<SocketAddr>,
+    /// Where it is at home.
+    pub home_region: Option<RegionId>,
+}
+
+/// What is known of the paths to a peer, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Where its data goes.
+    pub route: Route,
+    /// Of the nominated UDP path.
+    pub latency: Option<Duration>,
+    /// Whether data went out lately.
+    pub active: bool,
+    /// The addresses where it may be.
+    pub candidates: Vec<CandidateStatus>,
+    /// Why the route is what it is, in words.
+    pub why: &'static str,
+}
+
+/// An address where a peer may be, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CandidateStatus {
+    /// The address.
+    pub address: SocketAddr,
+    /// Of its last answer.
+    pub latency: Option<Duration>,
+}
+
+/// A peer. Without traffic it is these few words and its endpoints.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) disco: Option<DiscoPublic>,
+    /// The disco key as the map had it: an old one repeated does not undo what the peer itself has told since.
+    disco_in_map: Option<DiscoPublic>,
+    pub(crate) endpoints: Vec<SocketAddr>,
+    pub(crate) relay: RelayRoute,
+    pub(crate) discovery: Option<Box<Discovery>>,
+    /// The route that the driver knows of.
+    pub(crate) told: Route,
+    /// When it is in the queue of timers, and why.
+    pub(crate) due: Option<(Instant, &'static str)>,
+}
+
+impl Peer {
+    pub(crate) fn new(home: Option<RegionId>) -> Self {
+        Self {
+            disco: None,
+            disco_in_map: None,
+            endpoints: Vec::new(),
+            relay: RelayRoute::new(home),
+            discovery: None,
+            told: Route { udp: None, relay: home },
+            due: None,
+        }
+    }
+
+    /// The disco key to use if the map now has this one.
+    pub(crate) fn disco_after_map(&mut self, disco: Option<DiscoPublic>) -> Option<DiscoPublic> {
+        let changed = self.disco_in_map != disco;
+        self.disco_in_map = disco;
+        if changed { disco } else { self.disco }
+    }
+
+    /// Takes the endpoints of the map. Returns whether any is new.
+    pub(crate) fn set_endpoints(&mut self, endpoints: &[SocketAddr]) -> bool {
+        self.endpoints = usable(endpoints);
+        let Some(discovery) = &mut self.discovery else { return false };
+        let best = discovery.best_address();
+        discovery.candidates.set_map(&self.endpoints, best)
+    }
+
+    /// Where its data goes now.
+    pub(crate) fn route(&self) -> Route {
+        let best = self.discovery.as_ref().and_then(|discovery| discovery.best);
+        let certain = best.is_some_and(|best| best.is_trusted() && best.is_proven());
+        Route { udp: best.map(|best| best.address), relay: if certain { None } else { self.relay.region() } }
+    }
+
+    pub(crate) fn status(&self, now: Instant) -> PeerStatus {
+        let discovery = self.discovery.as_deref();
+        let best = discovery.and_then(|discovery| discovery.best);
+        let active = discovery.is_some_and(|discovery| discovery.is_active(now));
+        let candidates = match discovery {
+            Some(discovery) => discovery
+                .candidates
+                .iter()
+                .map(|(address, candidate)| CandidateStatus { address: *address, latency: candidate.latency })
+                .collect(),
+            None => self.endpoints.iter().map(|address| CandidateStatus { address: *address, latency: None }).collect(),
+        };
+        let why = match best {
+            _ if self.disco.is_none() => "the peer has told no path discovery key",
+            Some(best) if !best.is_trusted() => "the direct path has not answered lately",
+            Some(best) if !best.is_proven() => "the direct path answers, and has yet to carry data",
+            Some(_) => "the direct path answers and carries data",
+            None if !active => "no traffic: paths are looked for when there is some",
+            None => "no direct path answers",
+        };
+        PeerStatus { route: self.route(), latency: best.map(|best| best.latency), active, candidates, why }
+    }
+}
+
+/// Those that can be candidates, no more than the limit.
+pub(crate) fn usable(endpoints: &[SocketAddr]) -> Vec<SocketAddr> {
+    endpoints.iter().filter_map(|endpoint| address::candidate(*endpoint)).take(ENDPOINTS_MAX).collect()
+}
