@@ -1,0 +1,307 @@
+//! When to probe, and what follows from a report.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use wattle_keys::NodePublic;
+use wattle_netmap::{DerpMap, Endpoint, RegionId};
+use wattle_time::{Deadline, Instant, earliest};
+use wattle_wire::stun::{self, TransactionId};
+
+use crate::endpoints::{Recent, gather};
+use crate::home::Home;
+use crate::limits::HTTPS_REGIONS_MAX;
+use crate::plan::{self, Family};
+use crate::resolved::{Names, Target};
+use crate::run::{Run, Step};
+use crate::timing::{ACTIVE, FULL_INTERVAL, PERIOD_MAX, PERIOD_MIN, RETRIES, RUN_SPACING_MIN};
+use crate::{Event, LocalNetwork, Out, Report, Transmit};
+
+/// Finds out what our own network is like.
+pub struct Netcheck {
+    node: NodePublic,
+    rng: ChaCha20Rng,
+    map: DerpMap,
+    local: LocalNetwork,
+    names: Names,
+    home: Home,
+    control: bool,
+    run: Option<Run>,
+    report: Option<Report>,
+    full_at: Option<Instant>,
+    ended_at: Option<Instant>,
+    endpoints: Vec<Endpoint>,
+    recent: Recent,
+    active_at: Option<Instant>,
+    next_run: Option<Wish>,
+    /// Runs in a row that no region answered.
+    fruitless: usize,
+}
+
+/// A run to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wish {
+    at: Instant,
+    reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// Somebody needs the result.
+    Asked,
+    /// Nothing is known, and that must not stay so.
+    Retry,
+    /// Mappings end unless they are used; only while there is traffic.
+    Period,
+}
+
+impl Netcheck {
+    /// Knows nothing yet. `node` only spreads nodes that cannot measure anything over regions.
+    pub fn new(node: NodePublic, seed: [u8; 32], _now: Instant) -> Self {
+        Self {
+            node,
+            rng: ChaCha20Rng::from_seed(seed),
+            map: DerpMap::default(),
+            local: LocalNetwork::default(),
+            names: Names::default(),
+            home: Home::default(),
+            control: false,
+            run: None,
+            report: None,
+            full_at: None,
+            ended_at: None,
+            endpoints: Vec::new(),
+            recent: Recent::default(),
+            active_at: None,
+            next_run: None,
+            fruitless: 0,
+        }
+    }
+
+    /// What the last run found out.
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    /// Where peers may reach us, best guess first.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Where we are at home.
+    pub fn home(&self) -> Option<RegionId> {
+        self.home.region()
+    }
+
+    /// The map of relays. Another one than before is measured anew.
+    pub fn set_derp_map(&mut self, map: &DerpMap, now: Instant, out: &mut Out) {
+        if self.map != *map {
+            self.map = map.clone();
+            self.start_over(now, out);
+        }
+    }
+
+    /// The host's network, at the start and after each change of it.
+    pub fn set_local(&mut self, local: LocalNetwork, now: Instant, out: &mut Out) {
+        if self.local != local {
+            self.local = local;
+            self.names.expire();
+            self.home.forget();
+            self.recent.forget();
+            self.start_over(now, out);
+        }
+    }
+
+    /// Whether control can be told of a new home.
+    pub fn set_control_connected(&mut self, connected: bool) {
+        self.control = connected;
+    }
+
+    /// A relay of the region said something.
+    pub fn note_relay_frame(&mut self, region: RegionId, now: Instant) {
+        self.home.note_frame(region, now);
+    }
+
+    /// Data is exchanged with some peer.
+    pub fn note_activity(&mut self, now: Instant) {
+        self.active_at = Some(now);
+        if self.run.is_none() && self.next_run.is_none() && self.ended_at.is_some() {
+            self.plan_period(now);
+        }
+    }
+
+    /// Somebody needs endpoints that are fresh. [`Event::EndpointsRefreshed`] will follow.
+    pub fn refresh(&mut self, now: Instant, out: &mut Out) {
+        if self.run.is_some() {
+            return;
+        }
+        let earliest = self.ended_at.map_or(now, |ended| ended + RUN_SPACING_MIN);
+        let at = self.next_run.map_or(earliest, |wish| wish.at.min(earliest));
+        self.next_run = Some(Wish { at, reason: Reason::Asked });
+        self.handle_timeout(now, out);
+    }
+
+    /// A STUN response came to the data socket. Returns whether it was for us.
+    pub fn handle_stun(&mut self, _from: SocketAddr, packet: &[u8], now: Instant, out: &mut Out) -> bool {
+        let Ok((transaction, seen)) = stun::decode_response(packet) else { return false };
+        let Some(run) = &mut self.run else { return false };
+        let ours = run.handle_answer(transaction, seen, now);
+        if ours {
+            self.recent.note(seen, now);
+            self.handle_timeout(now, out);
+        }
+        ours
+    }
+
+    /// [`Event::Resolve`] was carried out; no addresses means it failed.
+    pub fn handle_resolved(&mut self, host: &str, addresses: &[IpAddr], now: Instant, out: &mut Out) {
+        self.names.note(host, addresses, now);
+        if let Some(run) = &mut self.run {
+            run.take_up_again();
+        }
+        self.handle_timeout(now, out);
+    }
+
+    /// [`Event::MeasureHttps`] was carried out; `None` means it failed.
+    pub fn handle_https(&mut self, region: RegionId, latency: Option<Duration>, now: Instant, out: &mut Out) {
+        if let Some(run) = &mut self.run {
+            run.handle_https(region, latency);
+            self.handle_timeout(now, out);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Out) {
+        if let Some(wish) = self.next_run
+            && wish.at <= now
+            && self.run.is_none()
+        {
+            self.next_run = None;
+            if wish.reason != Reason::Period || self.is_active(now) {
+                self.start_run(now);
+            }
+        }
+        self.send_due(now, out);
+        match self.run.as_ref().map(|run| run.step(now)) {
+            Some(Step::End) => self.end_run(now, out),
+            Some(Step::GiveUpUdp) => self.give_up_udp(now, out),
+            Some(Step::Wait) | None => {}
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    pub fn next_timeout(&self) -> Option<Deadline> {
+        let run = self.run.as_ref();
+        earliest([
+            run.map(|run| Deadline::at(run.due(), "netcheck ends")),
+            run.and_then(Run::next_probe).map(|at| Deadline::at(at, "stun probe")),
+            self.next_run.filter(|_| run.is_none()).map(|wish| match wish.reason {
+                Reason::Asked => Deadline::at(wish.at, "netcheck asked for"),
+                Reason::Retry => Deadline::at(wish.at, "netcheck again: no relay answered"),
+                Reason::Period => Deadline::between(wish.at, wish.at + (PERIOD_MAX - PERIOD_MIN) / 6, "periodic stun"),
+            }),
+        ])
+    }
+
+    fn is_active(&self, now: Instant) -> bool {
+        self.active_at.is_some_and(|active| now.since(active) < ACTIVE)
+    }
+
+    /// Nothing found out so far is true any more.
+    fn start_over(&mut self, now: Instant, out: &mut Out) {
+        self.run = None;
+        self.full_at = None;
+        self.fruitless = 0;
+        self.refresh(now, out);
+    }
+
+    fn start_run(&mut self, now: Instant) {
+        let families: &[Family] = if self.local.has_ipv6() { &[Family::V4, Family::V6] } else { &[Family::V4] };
+        let recent_full = self.full_at.is_some_and(|full| now.since(full) < FULL_INTERVAL);
+        let later = self
+            .report
+            .as_ref()
+            .filter(|report| recent_full && report.udp)
+            .map(|report| plan::incremental(&self.map, families, report, self.home.region()))
+            .filter(|probes| !probes.is_empty());
+        let full = later.is_none();
+        if full {
+            self.full_at = Some(now);
+        }
+        let probes = later.unwrap_or_else(|| plan::full(&self.map, families));
+        self.run = Some(Run::new(probes, full, now));
+    }
+
+    fn send_due(&mut self, now: Instant, out: &mut Out) {
+        let Some(run) = &mut self.run else { return };
+        for probe in run.take_due(now) {
+            let node = self.map.regions.get(&probe.region).and_then(|region| region.nodes.get(probe.node));
+            match node.map_or(Target::Nowhere, |node| self.names.target(node, probe.family, now)) {
+                Target::At(to) => {
+                    let mut transaction = TransactionId([0; 12]);
+                    self.rng.fill_bytes(&mut transaction.0);
+                    run.note_sent(transaction, probe.region, to, now);
+                    out.transmits.push(Transmit { to, packet: stun::encode_request(transaction).to_vec() });
+                }
+                Target::Nowhere => {}
+                Target::Unknown(look_up) => {
+                    if let Some(host) = look_up {
+                        out.events.push(Event::Resolve { host });
+                    }
+                    run.put_aside(probe);
+                }
+            }
+        }
+    }
+
+    fn give_up_udp(&mut self, now: Instant, out: &mut Out) {
+        let Some(run) = &mut self.run else { return };
+        let regions: BTreeSet<RegionId> =
+            plan::measured(&self.map).map(|region| region.id).take(HTTPS_REGIONS_MAX).collect();
+        out.events.extend(regions.iter().map(|region| Event::MeasureHttps { region: *region }));
+        run.wait_for_https(regions);
+        if run.step(now) == Step::End {
+            self.end_run(now, out);
+        }
+    }
+
+    fn end_run(&mut self, now: Instant, out: &mut Out) {
+        let Some(run) = self.run.take() else { return };
+        let mut report = run.report;
+        let home_before = self.home.region();
+        self.home.choose(&self.map, &report, &self.node, self.control, now);
+        report.preferred_region = self.home.region();
+        if self.home.region() != home_before {
+            out.events.push(Event::HomeChanged(self.home.region()));
+        }
+        let endpoints = gather(&self.local, &report, &run.seen, &self.recent, now);
+        let changed = endpoints != self.endpoints;
+        self.endpoints = endpoints;
+        self.ended_at = Some(now);
+        out.events.push(Event::ReportReady);
+        out.events.push(Event::EndpointsRefreshed { changed });
+        let lost = report.region_latencies.is_empty() && plan::measured(&self.map).next().is_some();
+        self.report = Some(report);
+        if lost {
+            let wait = RETRIES.get(self.fruitless).or(RETRIES.last()).copied().unwrap_or(PERIOD_MAX);
+            self.fruitless += 1;
+            self.full_at = None;
+            self.next_run = Some(Wish { at: now + wait, reason: Reason::Retry });
+        } else {
+            self.fruitless = 0;
+            if self.is_active(now) {
+                self.plan_period(now);
+            }
+        }
+    }
+
+    fn plan_period(&mut self, now: Instant) {
+        let spread = (PERIOD_MAX - PERIOD_MIN).as_millis();
+        let extra = u128::from(self.rng.next_u32()) * spread / u128::from(u32::MAX);
+        let wait = PERIOD_MIN + Duration::from_millis(u64::try_from(extra).unwrap_or_default());
+        self.next_run = Some(Wish { at: now + wait, reason: Reason::Period });
+    }
+}
