@@ -14,7 +14,7 @@ use crate::peer::Peer;
 use crate::session::Session;
 use crate::timestamp::Timestamp;
 use crate::tunnels::Ours;
-use crate::{Event, Out, Transmit, Way};
+use crate::{Out, Transmit, Way};
 
 /// We are asking for a session.
 pub(crate) struct Attempt {
@@ -48,9 +48,7 @@ impl Peer {
     }
 
     fn send_initiation(&mut self, ours: &mut Ours, now: Instant, out: &mut Out) -> Option<()> {
-        if self.forget_asked(ours) {
-            out.events.push(Event::HandshakeRetried { peer: self.key });
-        }
+        self.forget_asked(ours);
         let stamp = Timestamp::newer_than(self.last_stamp_sent, ours.wall(now));
         let seed = ours.seed();
         let (initiator, noise) = Initiator::begin(&ours.private, &self.key, &self.psk, &stamp, seed).ok()?;
@@ -78,13 +76,10 @@ impl Peer {
         self.attempt = None;
     }
 
-    /// Whether there was something to forget.
-    fn forget_asked(&mut self, ours: &mut Ours) -> bool {
-        let asked = self.attempt.as_mut().and_then(|attempt| attempt.asked.take());
-        if let Some((index, _)) = &asked {
-            ours.indices.free(*index);
+    fn forget_asked(&mut self, ours: &mut Ours) {
+        if let Some((index, _)) = self.attempt.as_mut().and_then(|attempt| attempt.asked.take()) {
+            ours.indices.free(index);
         }
-        asked.is_some()
     }
 
     /// Answers an initiation of this peer, which was read and is authentic.

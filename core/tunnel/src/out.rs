@@ -71,11 +71,6 @@ pub enum Event {
         /// The static key of the initiation, proven.
         key: NodePublic,
     },
-    /// An initiation got no answer and was sent again: the path may not carry data.
-    HandshakeRetried {
-        /// Who did not answer.
-        peer: NodePublic,
-    },
     /// No answer for [`crate::limits::REKEY_ATTEMPT_TIME`]; what was staged is dropped.
     HandshakeFailed {
         /// Who did not answer.
