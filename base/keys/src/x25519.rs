@@ -168,7 +168,7 @@ stored_key!(NodePrivate);
 
 impl NodePublic {
     /// The key as plain hex without prefix, as DERP writes it into HTTP headers.
-    pub fn to_hex(&self) -> String {
+    pub fn to_hex(self) -> String {
         self.to_string()[Self::PREFIX.len()..].to_owned()
     }
 

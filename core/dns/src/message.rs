@@ -18,6 +18,7 @@ use crate::limits::{
 const OPT_BYTES: usize = 11;
 
 type Target = StaticCompressor<Vec<u8>>;
+type OwnedName = Name<Vec<u8>>;
 
 /// What a reply says.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +124,7 @@ fn push_answers(
                 IpAddr::V6(address) => answer.push((owner, ttl, Aaaa::new(*address))),
             })
         }
-        Found::Name(name) => match Name::<Vec<u8>>::from_str(name) {
+        Found::Name(name) => match OwnedName::from_str(name) {
             Ok(name) => answer.push((owner, ttl, Ptr::new(name))),
             // Control sent a name that DNS cannot carry.
             Err(_) => Ok(()),
@@ -140,8 +141,8 @@ fn reply_bytes_max(transport: Transport, asker_takes: Option<usize>) -> usize {
 }
 
 /// What lets resolvers cache "no" (RFC 2308): the lesser of the record's TTL and its last field counts.
-fn start_of_authority(zone: &str) -> Option<(Name<Vec<u8>>, Soa<Name<Vec<u8>>>)> {
-    let zone = Name::<Vec<u8>>::from_str(zone).ok()?;
+fn start_of_authority(zone: &str) -> Option<(OwnedName, Soa<OwnedName>)> {
+    let zone = OwnedName::from_str(zone).ok()?;
     let [refresh, retry, expire, minimum] = [3600, 600, 86_400, NEGATIVE_TTL_SECONDS].map(Ttl::from_secs);
     let soa = Soa::new(zone.clone(), zone.clone(), 1.into(), refresh, retry, expire, minimum);
     Some((zone, soa))
