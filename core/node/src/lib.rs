@@ -14,11 +14,14 @@
 //! when something changed, never per packet; a peer costs a table entry until there is traffic with it.
 #![forbid(unsafe_code)]
 
+mod drops;
 mod engine;
 mod handoff;
+mod inbound;
 mod limits;
 mod node;
 mod out;
+mod outbound;
 mod pings;
 mod relays;
 mod route;
@@ -26,9 +29,12 @@ mod service;
 mod slots;
 mod tables;
 
+pub use drops::{DropReason, Drops};
 pub use handoff::Handoff;
+pub use inbound::{Origin, inbound};
 pub use node::{Node, Now, PeerView, Preferences};
 pub use out::{Event, Out, PingAnswer, PingFailure, PingKind, PingToken, SelfStatus};
+pub use outbound::{Outgoing, outbound};
 pub use route::Routes;
 pub use slots::Slot;
 pub use tables::{Activity, OpenerEntry, PeerEntry, Tables};

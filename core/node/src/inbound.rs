@@ -1,0 +1,95 @@
+//! The way in of one message: from a socket or a relay to an IP packet for the host.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+
+use wattle_filter::{Verdict, check_inbound};
+use wattle_packet::{IcmpMessage, IpPacket, protocol};
+use wattle_path::Way;
+use wattle_time::Instant;
+use wattle_tunnel::{HEADER_LENGTH, OpenError, Opened, receiver_index};
+
+use crate::{DropReason, Handoff, Tables};
+
+/// Where a run of messages came from. Made once for the run, because telling whether a way changed needs its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    way: Way,
+    hash: u64,
+}
+
+impl Origin {
+    /// The origin of messages that came by this way.
+    pub fn new(way: Way) -> Self {
+        let mut hasher = DefaultHasher::new();
+        way.hash(&mut hasher);
+        Self { way, hash: hasher.finish() }
+    }
+}
+
+/// Takes one message and returns the IP packet in it, for the host. `None`: nothing for the host, but `hand_off` may have got
+/// something. What is not data is handed off if it came over UDP; from a relay it does not belong here.
+pub fn inbound<'m>(
+    tables: &Tables,
+    origin: &Origin,
+    message: &'m mut [u8],
+    now: Instant,
+    hand_off: &mut impl FnMut(Handoff),
+) -> Result<Option<&'m [u8]>, DropReason> {
+    // classify: disco, STUN, handshake to the slow half
+    let Some(index) = receiver_index(message) else {
+        let Way::Udp(from) = origin.way else { return Err(DropReason::Malformed) };
+        hand_off(Handoff::Control { from, message: message.to_vec() });
+        return Ok(None);
+    };
+
+    // opener
+    let session = tables.opener(index).ok_or(DropReason::NoSession)?;
+    let (slot, opened) = (session.slot, session.opener.open(message));
+    let peer = tables.peer(slot).ok_or(DropReason::NoSession)?;
+    if let Ok(Opened { first, .. }) = opened {
+        if peer.activity.note_inbound(now, origin.hash) || first {
+            hand_off(Handoff::Inbound { slot, way: origin.way, first });
+        }
+    } else if opened == Err(OpenError::Replayed) && peer.activity.note_inbound(now, origin.hash) {
+        // The copy of a packet that was faster by the other way. It is authentic, so it proves this way too.
+        hand_off(Handoff::Inbound { slot, way: origin.way, first: false });
+    }
+    let length = opened?.length;
+    if length == 0 {
+        return Ok(None);
+    }
+
+    // source belongs to peer
+    let plain = message.get(HEADER_LENGTH..).and_then(|rest| rest.get(..length)).ok_or(DropReason::Malformed)?;
+    let packet = IpPacket::parse(plain).map_err(|_| DropReason::Malformed)?;
+    if tables.routes.lookup(packet.source()) != Some(slot) {
+        return Err(DropReason::NotTheirs);
+    }
+
+    // filter
+    let filter = if peer.jailed { &tables.jailed_filter } else { &tables.filter };
+    match check_inbound(filter, &tables.flows, packet.bytes()) {
+        Verdict::Accept if is_for_the_node(tables, &packet) => {
+            hand_off(Handoff::Inner { slot, packet: packet.bytes().to_vec() });
+            Ok(None)
+        }
+        Verdict::Accept => Ok(Some(packet.bytes())),
+        Verdict::KeepAlive => Ok(None),
+        Verdict::Drop(reason) => Err(DropReason::Filtered(reason)),
+    }
+}
+
+/// TSMP, and the answers to our own pings, end here and not at the host.
+fn is_for_the_node(tables: &Tables, packet: &IpPacket<'_>) -> bool {
+    let is_own = |address: IpAddr| tables.own.contains(&address);
+    match packet.protocol() {
+        protocol::TSMP => is_own(packet.destination()),
+        protocol::ICMP | protocol::ICMPV6 => {
+            IcmpMessage::of(packet)
+                .is_some_and(|message| message.is_echo_reply() && message.echo_id().0 == tables.echo_id)
+                && is_own(packet.destination())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,72 @@
+//! The way out of one packet: from the host's interface to a sealed message and the address it goes to.
+
+use std::net::{IpAddr, SocketAddr};
+
+use wattle_dns::{SERVICE_V4, SERVICE_V6};
+use wattle_filter::check_outbound;
+use wattle_packet::IpPacket;
+use wattle_time::Instant;
+use wattle_tunnel::{HEADER_LENGTH, SealError};
+
+use crate::{DropReason, Handoff, Tables};
+
+/// A sealed message at the front of the buffer, for the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Whereto.
+    pub to: SocketAddr,
+    /// How long it is.
+    pub length: usize,
+}
+
+/// Takes the packet of `length` bytes that stands in `message` behind a gap of [`HEADER_LENGTH`], with room for the tag
+/// after it. `None`: nothing for the socket, but `hand_off` may have got something.
+pub fn outbound(
+    tables: &Tables,
+    message: &mut [u8],
+    length: usize,
+    now: Instant,
+    hand_off: &mut impl FnMut(Handoff),
+) -> Result<Option<Outgoing>, DropReason> {
+    let bytes = message.get(HEADER_LENGTH..).and_then(|rest| rest.get(..length)).ok_or(DropReason::TooLarge)?;
+    let packet = IpPacket::parse(bytes).map_err(|_| DropReason::NotIp)?;
+    let destination = packet.destination();
+    if destination == IpAddr::V4(SERVICE_V4) || destination == IpAddr::V6(SERVICE_V6) {
+        hand_off(Handoff::Service { packet: bytes.to_vec() });
+        return Ok(None);
+    }
+
+    // route: which peer
+    let slot = tables.routes.lookup(destination).ok_or(DropReason::NoRoute)?;
+    let peer = tables.peer(slot).ok_or(DropReason::NoRoute)?;
+
+    // filter: remember the flow
+    check_outbound(&tables.flows, &packet);
+    if peer.activity.note_outbound(now) {
+        hand_off(Handoff::Outbound { slot });
+    }
+
+    // sealer; without a session the slow half keeps the packet and makes one
+    let Some(sealer) = &peer.sealer else {
+        hand_off(Handoff::Unsealed { slot, packet: bytes.to_vec() });
+        return Ok(None);
+    };
+    let length = match sealer.seal(message, length) {
+        Ok(length) => length,
+        Err(SealError::Expired) => {
+            let packet = message.get(HEADER_LENGTH..).and_then(|rest| rest.get(..length)).unwrap_or_default().to_vec();
+            hand_off(Handoff::Unsealed { slot, packet });
+            return Ok(None);
+        }
+        Err(error @ SealError::NoRoom) => return Err(error.into()),
+    };
+
+    // path: which address, and the relay beside it while the address is not proven
+    if let Some(region) = peer.route.relay {
+        let message = message.get(..length).unwrap_or_default().to_vec();
+        hand_off(Handoff::Relayed { region, peer: peer.key, message });
+    } else if peer.route.udp.is_none() {
+        return Err(DropReason::NoWay);
+    }
+    Ok(peer.route.udp.map(|to| Outgoing { to, length }))
+}
