@@ -1,0 +1,206 @@
+//! What can be asked of a tailnet, and the answers.
+
+use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
+use wattle_netmap::{DerpMap, Endpoint, HostFacts, NodeId, User, UserId};
+use wattle_time::UnixTime;
+
+use crate::change::Change;
+use crate::record::{AuthId, AuthKeyId, StreamId};
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A machine wants to join, stay or leave.
+    Register(Box<Register>),
+    /// A node tells what it is like (a lite update).
+    Report(Box<Report>),
+    /// A node opens its map stream. What it tells on the way fills in what we don't know, after a restart.
+    Connect(Box<Report>),
+    /// A map stream ended.
+    Disconnect {
+        /// Whose.
+        node: NodeId,
+        /// Which: a stream that was replaced changes nothing.
+        stream: StreamId,
+    },
+    /// An administrator lets a waiting machine in.
+    Approve {
+        /// Which registration.
+        auth_id: AuthId,
+        /// Whose node it becomes.
+        user: UserId,
+    },
+    /// An administrator turns a waiting machine away.
+    Decline {
+        /// Which registration.
+        auth_id: AuthId,
+    },
+    /// Name a node.
+    RenameNode {
+        /// Which.
+        node: NodeId,
+        /// The name; `None`: follow the host name again.
+        name: Option<String>,
+    },
+    /// Tag a node. It stops belonging to its user.
+    SetTags {
+        /// Which.
+        node: NodeId,
+        /// All its tags, at least one.
+        tags: Vec<String>,
+    },
+    /// Say when a node's key expires.
+    ExpireNode {
+        /// Which.
+        node: NodeId,
+        /// When; `None`: never.
+        at: Option<UnixTime>,
+    },
+    /// Remove a node.
+    DeleteNode {
+        /// Which.
+        node: NodeId,
+    },
+    /// Make a user known.
+    CreateUser {
+        /// As policies and lists name them.
+        login_name: String,
+        /// As they are called; empty: the same.
+        display_name: String,
+    },
+    /// Name a user.
+    RenameUser {
+        /// Which.
+        user: UserId,
+        /// The new login name.
+        login_name: String,
+    },
+    /// Remove a user who has no nodes.
+    DeleteUser {
+        /// Which.
+        user: UserId,
+    },
+    /// Make an auth key.
+    CreateAuthKey(NewAuthKey),
+    /// Stop an auth key from working.
+    RevokeAuthKey {
+        /// Which.
+        key: AuthKeyId,
+    },
+    /// Put a policy in force.
+    SetPolicy {
+        /// HuJSON.
+        text: String,
+    },
+    /// Say which relays there are.
+    SetRelays(DerpMap),
+    /// Time has passed.
+    Tick,
+    /// Have what is hot written now, before a clean stop.
+    SaveReach,
+}
+
+/// A machine's request to join. The control channel has proven that it holds the machine key.
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// The machine.
+    pub machine: MachinePublic,
+    /// The key that its node shall have.
+    pub node_key: NodePublic,
+    /// The key that it had.
+    pub old_node_key: Option<NodePublic>,
+    /// An auth key's secret.
+    pub auth_key: Option<String>,
+    /// The registration whose end it waits for.
+    pub followup: Option<AuthId>,
+    /// When it wants its key to expire: in the past to log out.
+    pub expiry: Option<UnixTime>,
+    /// Whether it wants to be ephemeral.
+    pub ephemeral: bool,
+    /// What it says about its host.
+    pub host: HostFacts,
+    /// Capability version of its client.
+    pub capability_version: u16,
+}
+
+/// What a node tells about itself.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The machine, as the control channel has proven.
+    pub machine: MachinePublic,
+    /// The node.
+    pub node_key: NodePublic,
+    /// Capability version of its client.
+    pub capability_version: u16,
+    /// Path discovery key.
+    pub disco: Option<DiscoPublic>,
+    /// Underlay addresses; `None`: not told.
+    pub endpoints: Option<Vec<Endpoint>>,
+    /// Its host; without `net`: what was measured is unchanged.
+    pub host: Option<HostFacts>,
+}
+
+/// What a new auth key shall do.
+#[derive(Clone, Debug, Default)]
+pub struct NewAuthKey {
+    /// Whose nodes it makes; may be missing when it tags.
+    pub user: Option<UserId>,
+    /// Tags that its nodes get.
+    pub tags: Vec<String>,
+    /// Whether it works more than once.
+    pub reusable: bool,
+    /// Whether its nodes are removed soon after they go offline.
+    pub ephemeral: bool,
+    /// When it stops working.
+    pub expires: Option<UnixTime>,
+}
+
+/// What was decided: the changes to commit and apply, and what to answer once they are.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// In order.
+    pub changes: Vec<Change>,
+    /// Holds once they are applied.
+    pub reply: Reply,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It was done.
+    Done,
+    /// The machine is registered.
+    Registered {
+        /// As this node.
+        node: NodeId,
+        /// Which belongs to them.
+        user: Box<User>,
+    },
+    /// The node's key has expired: it must make a new one and ask again.
+    KeyExpired,
+    /// The machine must be let in by an administrator, at the page of this registration.
+    Waiting {
+        /// Which.
+        auth_id: AuthId,
+    },
+    /// The node is logged out.
+    LoggedOut,
+    /// The stream is open.
+    Connected {
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        stream: StreamId,
+    },
+    /// The user's number.
+    UserCreated(UserId),
+    /// The auth key, whose secret is told this once.
+    AuthKeyCreated {
+        /// Number.
+        key: AuthKeyId,
+        /// What machines are given.
+        secret: String,
+    },
+    /// The machine is in, as this node.
+    Approved(NodeId),
+}

@@ -1,0 +1,207 @@
+//! The state itself, its look-ups and its timers. It is altered in `apply.rs` only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use wattle_keys::{MachinePublic, NodePublic};
+use wattle_netmap::{DerpMap, DnsConfig, NodeId, User, UserId};
+use wattle_policy::{Policy, PolicyError, Roster, Subject};
+use wattle_time::{Deadline, Instant, UnixTime, earliest};
+
+use crate::alarms::Alarms;
+use crate::config::{Config, Now};
+use crate::feed::Log;
+use crate::record::{AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, Presence, Reach, StreamId, UserRecord};
+use crate::snapshot::{NextNumbers, Snapshot};
+use crate::view::{self, PeerView};
+use crate::{Revision, limits};
+
+/// The state of one tailnet. A clone shares what it can, so that one can be kept while changes are tried.
+#[derive(Clone, Debug)]
+pub struct Coordinator {
+    pub(crate) config: Arc<Config>,
+    pub(crate) started: UnixTime,
+    pub(crate) users: BTreeMap<UserId, Arc<UserRecord>>,
+    pub(crate) auth_keys: BTreeMap<AuthKeyId, Arc<AuthKey>>,
+    pub(crate) nodes: BTreeMap<NodeId, Arc<Entry>>,
+    pub(crate) pending: BTreeMap<AuthId, Arc<Pending>>,
+    pub(crate) policy_text: Option<Arc<str>>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) derp: Arc<DerpMap>,
+    pub(crate) dns: Arc<DnsConfig>,
+    pub(crate) next: NextNumbers,
+    pub(crate) next_stream: u64,
+
+    pub(crate) by_key: BTreeMap<NodePublic, NodeId>,
+    pub(crate) by_machine: BTreeSet<(MachinePublic, NodeId)>,
+    pub(crate) by_user: BTreeSet<(UserId, NodeId)>,
+    pub(crate) labels: BTreeMap<String, NodeId>,
+    pub(crate) addresses: BTreeSet<Ipv4Addr>,
+
+    /// When keys expire that have not.
+    pub(crate) expiries: Alarms<UnixTime>,
+    /// When ephemeral nodes are removed.
+    pub(crate) removals: Alarms<UnixTime>,
+    /// When nodes that lost their stream count as offline.
+    pub(crate) graces: Alarms<Instant>,
+    /// Nodes whose reach is not written yet, and when it will be.
+    pub(crate) unsaved: BTreeSet<NodeId>,
+    pub(crate) save_at: Option<Instant>,
+
+    pub(crate) log: Log,
+}
+
+/// A node with all that is known of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What is remembered.
+    pub record: NodeRecord,
+    /// Where it can be reached.
+    pub reach: Reach,
+    /// Whether it is connected.
+    pub presence: Presence,
+    /// Whether its key has expired.
+    pub expired: bool,
+    /// As peers see it.
+    pub view: Arc<PeerView>,
+}
+
+impl Coordinator {
+    /// Takes up what a store has kept. It fails only if this version does not understand the policy.
+    pub fn new(config: Config, snapshot: Snapshot, now: Now) -> Result<Self, PolicyError> {
+        let policy = match &snapshot.policy {
+            Some(text) => Policy::parse(text)?,
+            None => Policy::allow_all(),
+        };
+        let mut coordinator = Self {
+            started: now.wall,
+            users: snapshot.users.into_iter().map(|user| (user.id, Arc::new(user))).collect(),
+            auth_keys: snapshot.auth_keys.into_iter().map(|key| (key.id, Arc::new(key))).collect(),
+            nodes: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            policy_text: snapshot.policy.map(Arc::from),
+            roster: Arc::new(Roster::new(Arc::new(policy))),
+            derp: Arc::new(config.derp.clone()),
+            dns: Arc::new(view::dns_config(&config)),
+            next: snapshot.next,
+            next_stream: 1,
+            by_key: BTreeMap::new(),
+            by_machine: BTreeSet::new(),
+            by_user: BTreeSet::new(),
+            labels: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            expiries: Alarms::new(),
+            removals: Alarms::new(),
+            graces: Alarms::new(),
+            unsaved: BTreeSet::new(),
+            save_at: None,
+            log: Log::default(),
+            config: Arc::new(config),
+        };
+        let mut reach: BTreeMap<NodeId, Reach> = snapshot.reach.into_iter().collect();
+        for record in snapshot.nodes {
+            let reach = reach.remove(&record.id).unwrap_or_default();
+            coordinator.put_node(record, reach, Presence::Offline, now);
+        }
+        coordinator.log = Log::default();
+        Ok(coordinator)
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All nodes by number.
+    pub fn nodes(&self) -> impl Iterator<Item = &Entry> {
+        self.nodes.values().map(Arc::as_ref)
+    }
+
+    /// One node.
+    pub fn node(&self, node: NodeId) -> Option<&Entry> {
+        self.nodes.get(&node).map(Arc::as_ref)
+    }
+
+    /// The node with this key.
+    pub fn node_by_key(&self, key: &NodePublic) -> Option<&Entry> {
+        self.by_key.get(key).and_then(|node| self.node(*node))
+    }
+
+    /// All users by number.
+    pub fn users(&self) -> impl Iterator<Item = &UserRecord> {
+        self.users.values().map(Arc::as_ref)
+    }
+
+    /// All auth keys by number.
+    pub fn auth_keys(&self) -> impl Iterator<Item = &AuthKey> {
+        self.auth_keys.values().map(Arc::as_ref)
+    }
+
+    /// The registrations that wait.
+    pub fn pending(&self) -> impl Iterator<Item = &Pending> {
+        self.pending.values().map(Arc::as_ref)
+    }
+
+    /// One registration that waits.
+    pub fn registration(&self, auth_id: &AuthId) -> Option<&Pending> {
+        self.pending.get(auth_id).map(Arc::as_ref)
+    }
+
+    /// The policy's text; `None` allows everything.
+    pub fn policy_text(&self) -> Option<&str> {
+        self.policy_text.as_deref()
+    }
+
+    /// Whether a relay should serve this key: it is a node's, and has not expired.
+    pub fn admits(&self, key: &NodePublic) -> bool {
+        self.node_by_key(key).is_some_and(|entry| !entry.expired)
+    }
+
+    /// The state's revision: it grows with every event that some stream may have to be told.
+    pub fn revision(&self) -> Revision {
+        self.log.revision()
+    }
+
+    /// The user, or tag identity, that peers are shown for a node.
+    pub fn user_of(&self, record: &NodeRecord) -> User {
+        match record.owner().and_then(|owner| self.users.get(&owner)) {
+            Some(user) => view::user(user),
+            None => view::tagged_devices(),
+        }
+    }
+
+    /// When [`crate::Command::Tick`] is due.
+    pub fn next_timeout(&self, now: Now) -> Option<Deadline> {
+        // The wall clock may be set while we wait: it is looked at again before long.
+        let wall = |at: Option<UnixTime>, why| {
+            at.map(|at| Deadline::at(now.mono + at.since(now.wall).min(limits::WALL_CLOCK_CHECK), why))
+        };
+        let oldest = self.pending.values().map(|pending| pending.created.plus(limits::PENDING_LIFETIME)).min();
+        earliest([
+            wall(self.expiries.first(), "key expires"),
+            wall(self.removals.first(), "ephemeral node is removed"),
+            wall(oldest, "registration has waited too long"),
+            self.graces.first().map(|at| Deadline::at(at, "node counts as offline")),
+            self.save_at.map(|at| Deadline::at(at, "reach is written")),
+        ])
+    }
+
+    /// The stream that a node holds.
+    pub fn stream_of(&self, node: NodeId) -> Option<StreamId> {
+        match self.node(node)?.presence {
+            Presence::Online(stream) => Some(stream),
+            Presence::Offline | Presence::Leaving { .. } => None,
+        }
+    }
+}
+
+/// A node as the policy looks at it.
+pub(crate) fn subject<'a>(
+    users: &'a BTreeMap<UserId, Arc<UserRecord>>,
+    record: &'a NodeRecord,
+    addresses: &'a [IpAddr; 2],
+) -> Subject<'a> {
+    let owner = record.owner().and_then(|owner| users.get(&owner));
+    Subject { user: owner.map(|user| (user.id, user.login_name.as_str())), tags: &record.tags, addresses }
+}

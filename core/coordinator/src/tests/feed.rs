@@ -1,0 +1,271 @@
+//! The law of the feed: what a stream was told, taken together, is what a fresh map would say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use wattle_keys::DiscoPrivate;
+use wattle_netmap::{Endpoint, EndpointKind, NetFacts, Netmap, NodeId, RegionId, UserId};
+use wattle_time::UnixTime;
+
+use super::{Tailnet, host, register, report};
+use crate::{Command, NewAuthKey, Register, Report, Revision};
+
+const POLICIES: [&str; 4] = [
+    "{}",
+    r#"{"acls": []}"#,
+    r#"{"tagOwners": {"tag:web": ["alice@"]}, "acls": [
+        {"action": "accept", "src": ["alice@"], "dst": ["tag:web:443", "100.64.0.3:*"]},
+        {"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*"]}]}"#,
+    r#"{"tagOwners": {"tag:web": ["alice@"]}, "acls": [{"action": "accept", "src": ["bob@", "carol@"], "dst": ["*:22"]}]}"#,
+];
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Step {
+    Join { machine: u8, key: u8, user: u8, tagged: bool, ephemeral: bool },
+    Logout { key: u8 },
+    Endpoints { key: u8, port: u16 },
+    Region { key: u8, region: u16 },
+    Disco { key: u8, seed: u8 },
+    HostName { key: u8, name: u8 },
+    Connect { key: u8 },
+    Disconnect { node: u64 },
+    Tags { node: u64 },
+    Rename { node: u64, name: u8 },
+    Expire { node: u64, secs: Option<u32> },
+    Delete { node: u64 },
+    RenameUser { user: u64, name: u8 },
+    Policy(usize),
+    Wait { secs: u32 },
+    CatchUp { node: u64 },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let (key, node) = (0u8..6, 1u64..8);
+    prop_oneof![
+        4 => (0u8..4, key.clone(), 0u8..3, any::<bool>(), any::<bool>())
+            .prop_map(|(machine, key, user, tagged, ephemeral)| Step::Join { machine, key, user, tagged, ephemeral }),
+        1 => key.clone().prop_map(|key| Step::Logout { key }),
+        2 => (key.clone(), 0u16..3).prop_map(|(key, port)| Step::Endpoints { key, port }),
+        2 => (key.clone(), 1u16..3).prop_map(|(key, region)| Step::Region { key, region }),
+        2 => (key.clone(), 0u8..3).prop_map(|(key, seed)| Step::Disco { key, seed }),
+        1 => (key.clone(), 0u8..3).prop_map(|(key, name)| Step::HostName { key, name }),
+        2 => key.prop_map(|key| Step::Connect { key }),
+        2 => node.clone().prop_map(|node| Step::Disconnect { node }),
+        1 => node.clone().prop_map(|node| Step::Tags { node }),
+        1 => (node.clone(), 0u8..3).prop_map(|(node, name)| Step::Rename { node, name }),
+        1 => (node.clone(), prop::option::of(0u32..10_000)).prop_map(|(node, secs)| Step::Expire { node, secs }),
+        1 => node.clone().prop_map(|node| Step::Delete { node }),
+        1 => (1u64..4, 0u8..4).prop_map(|(user, name)| Step::RenameUser { user, name }),
+        1 => (0..POLICIES.len()).prop_map(Step::Policy),
+        1 => (0u32..5_000).prop_map(|secs| Step::Wait { secs }),
+        6 => node.prop_map(|node| Step::CatchUp { node }),
+    ]
+}
+
+/// A tailnet and what each node has been told.
+struct World {
+    tailnet: Tailnet,
+    maps: BTreeMap<NodeId, (Revision, Netmap)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut tailnet = Tailnet::new();
+        for name in ["alice", "bob", "carol"] {
+            tailnet.user(name);
+        }
+        Self { tailnet, maps: BTreeMap::new() }
+    }
+
+    fn report(&mut self, key: u8, change: impl FnOnce(&mut Report)) {
+        // The machine is whichever holds the key; refusals are part of the game.
+        for machine in 0..4 {
+            let mut told = report(machine, key);
+            if self
+                .tailnet
+                .coordinator
+                .node_by_key(&told.node_key)
+                .is_some_and(|entry| entry.record.machine == told.machine)
+            {
+                change(&mut told);
+                self.tailnet.ask(Command::Report(Box::new(told))).unwrap();
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        let tailnet = &mut self.tailnet;
+        match step {
+            Step::Join { machine, key, user, tagged, ephemeral } => {
+                let policy_has_tag = tailnet.coordinator.policy_text().is_none_or(|text| text.contains("tag:web"));
+                let tags = if tagged && policy_has_tag { vec!["tag:web".to_owned()] } else { Vec::new() };
+                let user = Some(UserId(u64::from(user) + 1));
+                let secret = tailnet.auth_key(NewAuthKey { user, tags, ephemeral, ..NewAuthKey::default() });
+                _ = tailnet.register(Register { auth_key: Some(secret), ..register(machine, key) });
+            }
+            Step::Logout { key } => {
+                for machine in 0..4 {
+                    let expiry = Some(UnixTime::from_secs(123));
+                    _ = tailnet.register(Register { expiry, ..register(machine, key) });
+                }
+            }
+            Step::Endpoints { key, port } => self.report(key, |told| {
+                let endpoint = Endpoint { address: ([192, 0, 2, 1], port).into(), kind: EndpointKind::Stun };
+                told.endpoints = Some(if port == 0 { Vec::new() } else { vec![endpoint] });
+            }),
+            Step::Region { key, region } => self.report(key, |told| {
+                let net = NetFacts { preferred_region: Some(RegionId(region)), ..NetFacts::default() };
+                told.host = Some(wattle_netmap::HostFacts { net: Some(net), ..host("roaming") });
+            }),
+            Step::Disco { key, seed } => {
+                self.report(key, |told| told.disco = Some(DiscoPrivate::from_bytes([seed; 32]).public()));
+            }
+            Step::HostName { key, name } => self.report(key, |told| told.host = Some(host(&format!("name{name}")))),
+            Step::Connect { key } => {
+                for machine in 0..4 {
+                    _ = tailnet.ask(Command::Connect(Box::new(report(machine, key))));
+                }
+            }
+            Step::Disconnect { node } => {
+                if let Some(stream) = tailnet.coordinator.stream_of(NodeId(node)) {
+                    tailnet.ask(Command::Disconnect { node: NodeId(node), stream }).unwrap();
+                }
+            }
+            Step::Tags { node } => {
+                _ = tailnet.ask(Command::SetTags { node: NodeId(node), tags: vec!["tag:web".to_owned()] });
+            }
+            Step::Rename { node, name } => {
+                _ = tailnet.ask(Command::RenameNode { node: NodeId(node), name: Some(format!("fixed{name}")) });
+            }
+            Step::Expire { node, secs } => {
+                let at = secs.map(|secs| tailnet.now.wall.plus(Duration::from_secs(secs.into())));
+                _ = tailnet.ask(Command::ExpireNode { node: NodeId(node), at });
+            }
+            Step::Delete { node } => _ = tailnet.ask(Command::DeleteNode { node: NodeId(node) }),
+            Step::RenameUser { user, name } => {
+                let login_name = ["alice", "bob", "carol", "dora"][usize::from(name)].to_owned();
+                _ = tailnet.ask(Command::RenameUser { user: UserId(user), login_name });
+            }
+            Step::Policy(number) => {
+                tailnet.ask(Command::SetPolicy { text: POLICIES[number].to_owned() }).unwrap();
+            }
+            Step::Wait { secs } => tailnet.wait(Duration::from_secs(secs.into())),
+            Step::CatchUp { node } => self.catch_up(NodeId(node)),
+        }
+    }
+
+    fn catch_up(&mut self, node: NodeId) {
+        let from = self.maps.get(&node).map(|(revision, _)| *revision);
+        let update = self.tailnet.coordinator.catch_up(node, from);
+        if update.over {
+            self.maps.remove(&node);
+            return;
+        }
+        let (revision, map) = self.maps.entry(node).or_default();
+        *revision = update.to;
+        map.apply(update.to_delta());
+    }
+
+    /// Every map equals a fresh one. Users stay known, so that only those that a fresh map names are compared.
+    fn check(&mut self) {
+        let nodes: Vec<NodeId> = self.tailnet.coordinator.nodes().map(|entry| entry.record.id).collect();
+        for node in nodes {
+            self.catch_up(node);
+            let mut fresh = Netmap::default();
+            fresh.apply(self.tailnet.coordinator.catch_up(node, None).to_delta());
+            let (_, map) = self.maps.get_mut(&node).unwrap();
+            let mut told = map.clone();
+            told.users.retain(|id, _| fresh.users.contains_key(id));
+            // A node is not told of its own hot facts: it knows them.
+            let settle = |map: &mut Netmap| {
+                if let Some(own) = &mut map.self_node {
+                    (own.online, own.last_seen, own.disco, own.home_region) = (None, None, None, None);
+                    own.endpoints.clear();
+                }
+            };
+            settle(&mut told);
+            settle(&mut fresh);
+            assert_eq!(told, fresh, "the map of node {}", node.0);
+            for peer in fresh.peers.values() {
+                assert!(fresh.users.contains_key(&peer.user), "the user of a peer is told");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_a_stream_was_told_is_what_a_fresh_map_says(steps in prop::collection::vec(any_step(), 1..60)) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+        }
+        world.check();
+    }
+
+    /// Taking up what was kept gives the same state, but for who is connected.
+    #[test]
+    fn the_state_after_a_restart_is_the_state_before(steps in prop::collection::vec(any_step(), 1..60)) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+        }
+        let tailnet = &world.tailnet;
+        let kept = tailnet.coordinator.snapshot();
+        let config = tailnet.coordinator.config().clone();
+        let again = crate::Coordinator::new(config, kept.clone(), tailnet.now).unwrap();
+        prop_assert_eq!(again.snapshot(), kept);
+        for entry in tailnet.coordinator.nodes() {
+            let (before, after) = (&entry.view.node, &again.node(entry.record.id).unwrap().view.node);
+            let after = wattle_netmap::Node { online: before.online, ..after.clone() };
+            prop_assert_eq!(before, &after);
+        }
+    }
+
+    /// Addresses, names and keys are never shared.
+    #[test]
+    fn nothing_that_must_be_unique_is_given_twice(steps in prop::collection::vec(any_step(), 1..60)) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+        }
+        let records: Vec<_> = world.tailnet.coordinator.nodes().map(|entry| entry.record.clone()).collect();
+        for (at, a) in records.iter().enumerate() {
+            for b in &records[at + 1..] {
+                assert!(a.ipv4 != b.ipv4 && a.label != b.label && a.key != b.key && a.stable_id != b.stable_id);
+            }
+            assert_eq!(world.tailnet.coordinator.node_by_key(&a.key).map(|entry| entry.record.id), Some(a.id));
+        }
+    }
+}
+
+#[test]
+fn a_hot_change_is_told_as_a_patch_and_to_those_who_see_the_node_only() {
+    let mut world = World::new();
+    let join = |key, user| Step::Join { machine: key, key, user, tagged: false, ephemeral: false };
+    world.step(Step::Policy(2));
+    (0..3).for_each(|number| world.step(join(number, number.min(1))));
+    world.check();
+    world.step(Step::Endpoints { key: 2, port: 2 });
+    let coordinator = &world.tailnet.coordinator;
+    let update = |node: u64| coordinator.catch_up(NodeId(node), Some(world.maps[&NodeId(node)].0));
+    let seen = update(2);
+    assert_eq!((seen.patches.len(), seen.peers.len(), seen.rules.is_none()), (1, 0, true));
+    assert!(update(3).is_empty(), "the node itself is told nothing");
+}
+
+#[test]
+fn a_stream_that_is_too_far_behind_starts_anew() {
+    let mut world = World::new();
+    world.step(Step::Join { machine: 0, key: 0, user: 0, tagged: false, ephemeral: false });
+    world.check();
+    for round in 0..=crate::limits::FEED_POLICIES_MAX {
+        world.step(Step::Policy(round % 2));
+    }
+    assert!(world.tailnet.coordinator.catch_up(NodeId(1), Some(world.maps[&NodeId(1)].0)).over);
+}

@@ -1,0 +1,107 @@
+//! A node as others and it itself see it, and what everybody is told.
+
+use std::collections::BTreeMap;
+
+use wattle_netmap::{DnsConfig, HostFacts, Node, Prefix, User, UserId};
+
+use crate::config::Config;
+use crate::feed::Revision;
+use crate::record::{NodeRecord, Presence, Reach, UserRecord};
+
+/// The identity that all tagged nodes show as their user. The number is the one that clients know from the hosted
+/// service (headscale `hscontrol/types/users.go TaggedDevices`).
+pub const TAGGED_DEVICES: UserId = UserId(2_147_455_555);
+
+/// A node as peers see it. Its number and revision together name its bytes, whoever has encoded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// The node.
+    pub node: Node,
+    /// When it became so.
+    pub revision: Revision,
+}
+
+/// All that views are made of.
+pub(crate) struct Sight<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) record: &'a NodeRecord,
+    pub(crate) reach: &'a Reach,
+    pub(crate) presence: Presence,
+    pub(crate) expired: bool,
+}
+
+impl Sight<'_> {
+    /// As a peer sees the node: of its host only what people and programs ask for.
+    pub(crate) fn of_peer(&self) -> Node {
+        let host = &self.record.host;
+        Node {
+            machine: None,
+            host: HostFacts {
+                os: host.os.clone(),
+                hostname: host.hostname.clone(),
+                services: host.services.clone(),
+                shields_up: host.shields_up,
+                ..HostFacts::default()
+            },
+            ..self.of_itself()
+        }
+    }
+
+    /// As the node sees itself.
+    pub(crate) fn of_itself(&self) -> Node {
+        let record = self.record;
+        let addresses = record.addresses().map(Prefix::from).to_vec();
+        Node {
+            stable_id: record.stable_id.clone(),
+            name: format!("{}.{}", record.label, self.config.domain),
+            user: record.owner().unwrap_or(TAGGED_DEVICES),
+            key_expiry: record.key_expiry,
+            machine: Some(record.machine),
+            disco: self.reach.disco,
+            allowed_ips: addresses.clone(),
+            addresses,
+            endpoints: self.reach.endpoints.clone(),
+            home_region: self.reach.home_region,
+            host: record.host.clone(),
+            created: record.created,
+            capability_version: record.capability_version,
+            tags: record.tags.clone(),
+            online: Some(self.presence.is_online()),
+            last_seen: self.reach.last_seen,
+            authorized: true,
+            expired: self.expired,
+            ..Node::new(record.id, record.key)
+        }
+    }
+}
+
+/// A user as peers see them.
+pub(crate) fn user(record: &UserRecord) -> User {
+    User {
+        id: record.id,
+        login_name: record.login_name.clone(),
+        display_name: record.display_name.clone(),
+        picture_url: String::new(),
+    }
+}
+
+/// The user that tagged nodes show.
+pub(crate) fn tagged_devices() -> User {
+    User {
+        id: TAGGED_DEVICES,
+        login_name: "tagged-devices".to_owned(),
+        display_name: "Tagged Devices".to_owned(),
+        picture_url: String::new(),
+    }
+}
+
+/// Names of nodes are answered from the map; everything else goes to the tailnet's resolvers, if there are any.
+pub(crate) fn dns_config(config: &Config) -> DnsConfig {
+    DnsConfig {
+        resolvers: config.resolvers.clone(),
+        routes: BTreeMap::from([(config.domain.clone(), Vec::new())]),
+        domains: vec![config.domain.clone()],
+        proxied: true,
+        ..DnsConfig::default()
+    }
+}
