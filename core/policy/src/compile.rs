@@ -128,7 +128,7 @@ impl Compiler<'_> {
     fn check_names(&self) -> Result<(), PolicyError> {
         for (group, members) in &self.document.groups {
             let place = members.first().map_or(0, |member| member.at);
-            if !group.strip_prefix("group:").is_some_and(|name| !name.is_empty()) {
+            if group.strip_prefix("group:").is_none_or(str::is_empty) {
                 return Err(PolicyError::at(self.text, place, format!("group \"{group}\" must be called group:name")));
             }
             if let Some(member) = members.iter().find(|member| !member.text.contains('@')) {
