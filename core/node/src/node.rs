@@ -120,6 +120,9 @@ impl Node {
         };
         if let Some(key) = node_key {
             node.adopt(key, now);
+            let disco = node.engine.as_ref().map(|engine| engine.paths.disco_key());
+            // Nothing runs yet, so nothing is caused.
+            node.session.set_disco(disco, now.mono, &mut wattle_session::Out::default());
         }
         node
     }
@@ -132,7 +135,7 @@ impl Node {
     /// Our own addresses and ports: at the start, and whenever they change.
     pub fn set_network(&mut self, network: LocalNetwork, now: Now, out: &mut Out) {
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.set_local(network, mono, effects));
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// The network under us changed: every path and relay link is in doubt.
@@ -148,26 +151,26 @@ impl Node {
             self.preferences = preferences;
             self.dirty.routes = true;
             self.dirty.filter = true;
-            self.finish(now, out);
+            self.finish(out);
         }
     }
 
     /// What a netcheck asked to look up; an empty answer means that it failed.
     pub fn handle_resolved(&mut self, host: &str, addresses: &[IpAddr], now: Now, out: &mut Out) {
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.handle_resolved(host, addresses, mono, effects));
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// What a netcheck asked to time.
     pub fn handle_https(&mut self, region: wattle_netmap::RegionId, latency: Option<std::time::Duration>, now: Now, out: &mut Out) {
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.handle_https(region, latency, mono, effects));
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// Measures our network now.
     pub fn measure(&mut self, now: Now, out: &mut Out) {
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.refresh(mono, effects));
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// An upstream resolver answered a forwarded query.
@@ -190,7 +193,7 @@ impl Node {
         self.with_session(now, out, |session, mono, effects| session.handle_timeout(mono, effects));
         self.pings.handle_timeout(now.mono, &mut out.events);
         self.service.handle_timeout(now.mono);
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// When [`Self::handle_timeout`] must be called.
@@ -231,9 +234,6 @@ impl Node {
                 wattle_netcheck::Event::EndpointsRefreshed { changed } => self.endpoints_refreshed(changed, now, out),
                 wattle_netcheck::Event::HomeChanged(home) => {
                     self.with_relays(now, out, |relays, mono, actions| relays.set_home(home, mono, actions));
-                    if let Some(engine) = &mut self.engine {
-                        engine.paths.set_home_region(home);
-                    }
                     self.report_network(now, out);
                 }
                 wattle_netcheck::Event::ReportReady => {
@@ -267,7 +267,7 @@ impl Node {
     }
 
     /// Builds and publishes what changed. Every input ends here.
-    fn finish(&mut self, now: Now, out: &mut Out) {
+    fn finish(&mut self, out: &mut Out) {
         let dirty = std::mem::take(&mut self.dirty);
         if dirty.names {
             self.resolver = Resolver::of_netmap(&self.map);
@@ -284,7 +284,6 @@ impl Node {
         if dirty.tables || dirty.routes || dirty.filter {
             out.tables = Some(Arc::new(self.tables.clone()));
         }
-        let _ = now;
     }
 
     fn set_opener(&mut self, entry: OpenerEntry) {

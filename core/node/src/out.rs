@@ -8,6 +8,7 @@ use wattle_keys::{DiscoPublic, NodePrivate, NodePublic};
 use wattle_netmap::{Prefix, RegionId};
 use wattle_path::Way;
 use wattle_session::{Request, RequestId, Standing};
+use wattle_time::UnixTime;
 
 use crate::Tables;
 
@@ -46,14 +47,27 @@ pub enum Event {
     RelayClose(RegionId),
     /// Tell an open relay link whether it is our home.
     RelayPrefer(RegionId, bool),
-    /// Whether a connection to the coordination server is needed.
-    ConnectionWanted(bool),
+    /// Dial the coordination server once, and say what became of it.
+    Connect,
+    /// Close the connection to the coordination server.
+    Disconnect,
     /// A person must open this page.
     BrowseTo(String),
     /// Our standing with the coordination server changed.
     StandingChanged(Standing),
+    /// Who we are signed in as.
+    SignedInAs(String),
     /// The server refused, in its words.
     Refused(String),
+    /// The server's clock.
+    ControlTime(UnixTime),
+    /// The server wants to know whether we are there: an HTTP HEAD to this URL.
+    PingRequested {
+        /// Where to.
+        url: String,
+        /// Through the control channel rather than beside it.
+        through_channel: bool,
+    },
     /// Store this node key: it is ours from now on. Relay links are made anew with it.
     KeyAdopted(NodePrivate),
     /// Forget the stored node key.

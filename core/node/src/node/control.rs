@@ -26,7 +26,7 @@ impl Node {
         let rules_changed = delta.clear_rules || !delta.rules.is_empty();
         let capabilities_changed = delta.patched.values().any(|patch| patch.capabilities.is_some());
         let names_changed = delta.dns.is_some();
-        let relays_changed = delta.derp.is_some();
+        let relays_changed = delta.derp_regions.is_some() || delta.region_scores.is_some();
         self.map.apply(delta);
 
         if relays_changed {

@@ -32,13 +32,13 @@ impl Node {
             Handoff::Control { from, message } => self.handle_message(Way::Udp(from), &message, now, out),
             Handoff::Inner { slot, packet } => self.handle_inner(slot, &packet, now, out),
         }
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// A packet from a relay that is not data: disco or a handshake.
     pub fn handle_relay_frame(&mut self, region: RegionId, from: NodePublic, packet: &[u8], now: Now, out: &mut Out) {
         self.handle_message(Way::Relay { region, peer: from }, packet, now, out);
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// Any frame came from a relay: the region lives. Cheap enough for every frame.
@@ -50,19 +50,19 @@ impl Node {
     /// A relay link is open.
     pub fn handle_relay_open(&mut self, region: RegionId, now: Now, out: &mut Out) {
         self.with_relays(now, out, |relays, mono, actions| relays.handle_open(region, mono, actions));
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// A relay link could not be made, or broke.
     pub fn handle_relay_lost(&mut self, region: RegionId, now: Now, out: &mut Out) {
         self.relays.handle_lost(region, now.mono);
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// A relay says that a peer is not there.
     pub fn handle_peer_gone(&mut self, region: RegionId, peer: &NodePublic, now: Now, out: &mut Out) {
         self.with_paths(now, out, |paths, _, effects| paths.note_peer_gone(region, peer, effects));
-        self.finish(now, out);
+        self.finish(out);
     }
 
     /// Pings the node that has this address. The outcome comes as [`Event::PingDone`], perhaps in `out` already.
@@ -78,7 +78,7 @@ impl Node {
             PingKind::Tsmp | PingKind::Icmp => self.inner_ping(kind, peer, address, now, out)?,
         };
         self.pings.wait(token, peer, mark, now.mono);
-        self.finish(now, out);
+        self.finish(out);
         Ok(token)
     }
 
@@ -146,7 +146,9 @@ impl Node {
             self.with_paths(now, out, |paths, mono, effects| paths.handle_disco(way, message, mono, effects));
         } else if stun::looks_like_stun_response(message) {
             if let Way::Udp(from) = way {
-                self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.handle_stun(from, message, mono, effects));
+                self.with_netcheck(now, out, |netcheck, mono, effects| {
+                    netcheck.handle_stun(from, message, mono, effects);
+                });
             }
         } else {
             let source = source_bytes(way);
