@@ -1,15 +1,13 @@
 //! What depends on our node key: tunnels and paths. Made when the key is known, made anew when it changes.
 
-use wattle_keys::{DiscoPrivate, NodePrivate, NodePublic};
+use wattle_keys::{DiscoPrivate, NodePrivate};
 use wattle_netmap::Node;
-use wattle_path::{PeerFacts, Paths};
+use wattle_path::{Paths, PeerFacts};
 use wattle_time::{Instant, UnixTime};
 use wattle_tunnel::Tunnels;
 
 /// Tunnels and paths under one node key.
-#[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) key: NodePrivate,
     pub(crate) tunnels: Tunnels,
     pub(crate) paths: Paths,
 }
@@ -24,11 +22,7 @@ pub(crate) struct EngineSeeds {
 impl Engine {
     pub(crate) fn new(key: NodePrivate, seeds: &EngineSeeds, now: Instant, wall: UnixTime) -> Self {
         let config = wattle_path::Config { node: key.public(), disco: DiscoPrivate::from_bytes(seeds.disco) };
-        Self {
-            tunnels: Tunnels::new(key.clone(), seeds.tunnels, now, wall),
-            paths: Paths::new(config, seeds.paths, now),
-            key,
-        }
+        Self { tunnels: Tunnels::new(key, seeds.tunnels, now, wall), paths: Paths::new(config, seeds.paths, now) }
     }
 
     /// The peer's facts as paths need them.
@@ -39,9 +33,5 @@ impl Engine {
             endpoints: node.endpoints.iter().map(|endpoint| endpoint.address).collect(),
             home_region: node.home_region,
         }
-    }
-
-    pub(crate) fn public(&self) -> NodePublic {
-        self.key.public()
     }
 }

@@ -50,7 +50,6 @@ pub struct Preferences {
 }
 
 /// The node. One owner calls it; see the crate's documentation for the order of things.
-#[derive(Debug)]
 pub struct Node {
     preferences: Preferences,
     session: Session,
@@ -85,15 +84,22 @@ struct Dirty {
 
 impl Node {
     /// A node that is not running yet. `session` says who it is, if it was somebody before.
-    pub fn new(session: Session, node_key: Option<NodePrivate>, preferences: Preferences, seed: [u8; 32], now: Now) -> Self {
+    pub fn new(
+        session: Session,
+        node_key: Option<NodePrivate>,
+        preferences: Preferences,
+        seed: [u8; 32],
+        now: Now,
+    ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let map = Netmap::default();
+        let filter = Filter::of_netmap(&map, &[], preferences.shields_up);
         let tables = Tables {
             routes: Arc::new(Routes::default()),
             peers: Vec::new(),
             openers: Vec::new(),
-            filter: Arc::new(Filter::of_netmap(&map, &[], preferences.shields_up)),
-            jailed_filter: Arc::new(Filter::jailed()),
+            jailed_filter: Arc::new(filter.jailed()),
+            filter: Arc::new(filter),
             flows: Arc::new(Flows::new(bytes(&mut rng))),
             own: Vec::new(),
             echo_id: rng.next_u32() as u16,
@@ -146,7 +152,7 @@ impl Node {
     }
 
     /// Changes what a person decided.
-    pub fn set_preferences(&mut self, preferences: Preferences, now: Now, out: &mut Out) {
+    pub fn set_preferences(&mut self, preferences: Preferences, out: &mut Out) {
         if self.preferences != preferences {
             self.preferences = preferences;
             self.dirty.routes = true;
@@ -157,12 +163,20 @@ impl Node {
 
     /// What a netcheck asked to look up; an empty answer means that it failed.
     pub fn handle_resolved(&mut self, host: &str, addresses: &[IpAddr], now: Now, out: &mut Out) {
-        self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.handle_resolved(host, addresses, mono, effects));
+        self.with_netcheck(now, out, |netcheck, mono, effects| {
+            netcheck.handle_resolved(host, addresses, mono, effects)
+        });
         self.finish(out);
     }
 
     /// What a netcheck asked to time.
-    pub fn handle_https(&mut self, region: wattle_netmap::RegionId, latency: Option<std::time::Duration>, now: Now, out: &mut Out) {
+    pub fn handle_https(
+        &mut self,
+        region: wattle_netmap::RegionId,
+        latency: Option<std::time::Duration>,
+        now: Now,
+        out: &mut Out,
+    ) {
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.handle_https(region, latency, mono, effects));
         self.finish(out);
     }
@@ -223,7 +237,12 @@ impl Node {
         self.dirty.tables = true;
     }
 
-    fn with_netcheck(&mut self, now: Now, out: &mut Out, call: impl FnOnce(&mut Netcheck, Instant, &mut wattle_netcheck::Out)) {
+    fn with_netcheck(
+        &mut self,
+        now: Now,
+        out: &mut Out,
+        call: impl FnOnce(&mut Netcheck, Instant, &mut wattle_netcheck::Out),
+    ) {
         let mut effects = wattle_netcheck::Out::default();
         call(&mut self.netcheck, now.mono, &mut effects);
         out.udp.extend(effects.transmits.into_iter().map(|transmit| (transmit.to, transmit.packet)));
@@ -276,7 +295,9 @@ impl Node {
             self.rebuild_routes();
         }
         if dirty.filter {
-            self.tables.filter = Arc::new(Filter::of_netmap(&self.map, &[], self.preferences.shields_up));
+            let filter = Filter::of_netmap(&self.map, &[], self.preferences.shields_up);
+            self.tables.jailed_filter = Arc::new(filter.jailed());
+            self.tables.filter = Arc::new(filter);
         }
         if dirty.host || dirty.routes {
             self.want_host(out);

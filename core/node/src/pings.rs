@@ -6,7 +6,7 @@ use wattle_keys::NodePublic;
 use wattle_path::{PingId, Way};
 use wattle_time::{Deadline, Instant, earliest};
 
-use crate::limits::{PINGS_WAITING_MAX, PING_PATIENCE};
+use crate::limits::{PING_PATIENCE, PINGS_WAITING_MAX};
 use crate::out::{Event, PingAnswer, PingFailure, PingToken};
 
 /// The waiting pings.
@@ -46,7 +46,14 @@ impl Pings {
     }
 
     /// An answer came. Inner answers count only from the peer that was asked.
-    pub(crate) fn answered(&mut self, peer: NodePublic, mark: Mark, facts: Facts, now: Instant, events: &mut Vec<Event>) {
+    pub(crate) fn answered(
+        &mut self,
+        peer: NodePublic,
+        mark: Mark,
+        facts: Facts,
+        now: Instant,
+        events: &mut Vec<Event>,
+    ) {
         let Some(token) = self.find(mark, Some(peer)) else { return };
         let Some(waiting) = self.waiting.remove(&token) else { return };
         let latency = facts.latency.unwrap_or_else(|| now.since(waiting.sent));
@@ -73,7 +80,9 @@ impl Pings {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Deadline> {
-        earliest(self.waiting.values().map(|waiting| Some(Deadline::at(waiting.sent + PING_PATIENCE, "ping to give up"))))
+        earliest(
+            self.waiting.values().map(|waiting| Some(Deadline::at(waiting.sent + PING_PATIENCE, "ping to give up"))),
+        )
     }
 
     fn find(&self, mark: Mark, peer: Option<NodePublic>) -> Option<PingToken> {
@@ -112,7 +121,9 @@ mod tests {
         pings.answered(key(1), Mark::Tsmp([8; 8]), Facts::default(), later, &mut events);
         assert!(events.is_empty());
         pings.answered(key(1), Mark::Tsmp([7; 8]), Facts::default(), later, &mut events);
-        assert!(matches!(&events[..], [Event::PingDone { outcome: Ok(answer), .. }] if answer.latency == Duration::from_millis(20)));
+        assert!(
+            matches!(&events[..], [Event::PingDone { outcome: Ok(answer), .. }] if answer.latency == Duration::from_millis(20))
+        );
     }
 
     #[test]

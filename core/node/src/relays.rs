@@ -67,7 +67,14 @@ impl RelayLinks {
     }
 
     /// Sends by a region, opening its link when there is none.
-    pub(crate) fn send(&mut self, region: RegionId, peer: NodePublic, message: Vec<u8>, now: Instant, out: &mut Vec<Action>) {
+    pub(crate) fn send(
+        &mut self,
+        region: RegionId,
+        peer: NodePublic,
+        message: Vec<u8>,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
         self.want(region, now, out);
         let Some(link) = self.links.get_mut(&region) else { return };
         if link.state == State::Open {
@@ -199,7 +206,10 @@ mod tests {
         assert_eq!(out, [Action::Open(FAR)]);
         out.clear();
         links.handle_open(FAR, START, &mut out);
-        let sent: Vec<u8> = out.iter().filter_map(|action| if let Action::Send(_, _, bytes) = action { bytes.first().copied() } else { None }).collect();
+        let sent: Vec<u8> = out
+            .iter()
+            .filter_map(|action| if let Action::Send(_, _, bytes) = action { bytes.first().copied() } else { None })
+            .collect();
         assert_eq!(sent, (8..40).collect::<Vec<u8>>());
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use wattle_dns::{Answer, Resolver, Transport};
-use wattle_packet::{Flow, IpPacket, PROTOCOL_UDP, UdpDatagram, build};
+use wattle_packet::{Flow, IpPacket, UdpDatagram, build, protocol};
 use wattle_time::{Deadline, Instant, earliest};
 
 use crate::limits::{DNS_PATIENCE, DNS_QUERIES_WAITING_MAX};
@@ -37,14 +37,15 @@ impl Service {
             return;
         }
         let Some(flow) = Flow::of(&packet) else { return };
-        if flow.protocol != PROTOCOL_UDP || flow.destination.port() != DNS_PORT {
+        if flow.protocol != protocol::UDP || flow.destination.port() != DNS_PORT {
             return;
         }
-        let Ok(datagram) = UdpDatagram::parse(packet.payload()) else { return };
+        let Some(datagram) = UdpDatagram::parse(packet.payload()) else { return };
         match resolver.answer(datagram.payload(), Transport::Udp) {
             Answer::Reply(message) => {
-                build::udp(flow.destination, flow.source, &message, &mut reply);
-                out.tun.push(reply);
+                if build::udp(flow.destination, flow.source, &message, &mut reply).is_ok() {
+                    out.tun.push(reply);
+                }
             }
             Answer::Forward(upstreams) => {
                 if self.waiting.len() >= DNS_QUERIES_WAITING_MAX {
@@ -62,8 +63,9 @@ impl Service {
     pub(crate) fn handle_answer(&mut self, id: u64, message: &[u8], out: &mut Out) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         let mut reply = Vec::new();
-        build::udp(waiting.service, waiting.client, message, &mut reply);
-        out.tun.push(reply);
+        if build::udp(waiting.service, waiting.client, message, &mut reply).is_ok() {
+            out.tun.push(reply);
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

@@ -2,6 +2,7 @@
 //! what keeps a working session through every map that arrives.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use wattle_keys::NodePublic;
@@ -158,8 +159,8 @@ impl Node {
             let peers = self.ids.keys().filter_map(|id| self.map.peers.get(id));
             routes.extend(peers.flat_map(|peer| usable(peer, self.preferences.accept_routes)));
             let has = |is_v4: bool| addresses.iter().any(|prefix| prefix.addr().is_ipv4() == is_v4);
-            routes.extend(has(true).then(|| Prefix::from(wattle_dns::SERVICE_V4)));
-            routes.extend(has(false).then(|| Prefix::from(wattle_dns::SERVICE_V6)));
+            routes.extend(has(true).then(|| Prefix::from(IpAddr::from(wattle_dns::SERVICE_V4))));
+            routes.extend(has(false).then(|| Prefix::from(IpAddr::from(wattle_dns::SERVICE_V6))));
         }
         out.events.push(Event::HostWanted { addresses, routes: routes.into_iter().collect() });
     }
@@ -169,8 +170,5 @@ impl Node {
 /// belong to exit nodes, which a person chooses one by one.
 fn usable(peer: &MapNode, accept_routes: bool) -> impl Iterator<Item = Prefix> + '_ {
     let is_own = |prefix: &Prefix| peer.addresses.contains(prefix);
-    peer.allowed_ips
-        .iter()
-        .filter(move |prefix| is_own(prefix) || (accept_routes && prefix.prefix_len() > 0))
-        .copied()
+    peer.allowed_ips.iter().filter(move |prefix| is_own(prefix) || (accept_routes && prefix.prefix_len() > 0)).copied()
 }

@@ -1,6 +1,8 @@
 //! Our standing with the coordination server: commands of people, answers of the server.
 
-use wattle_session::{Event as SessionEvent, HostReport, LoginOptions, Out as SessionOut, RequestId, Response, Session, Standing};
+use wattle_session::{
+    Event as SessionEvent, HostReport, LoginOptions, Out as SessionOut, RequestId, Response, Session, Standing,
+};
 use wattle_time::Instant;
 
 use super::{Node, Now};
@@ -97,7 +99,12 @@ impl Node {
         self.finish(out);
     }
 
-    pub(super) fn with_session(&mut self, now: Now, out: &mut Out, call: impl FnOnce(&mut Session, Instant, &mut SessionOut)) {
+    pub(super) fn with_session(
+        &mut self,
+        now: Now,
+        out: &mut Out,
+        call: impl FnOnce(&mut Session, Instant, &mut SessionOut),
+    ) {
         let mut effects = SessionOut::default();
         call(&mut self.session, now.mono, &mut effects);
         for event in effects.events {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use rand_core::RngCore;
 use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
-use wattle_packet::{IcmpMessage, IpPacket, PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TSMP, build};
+use wattle_packet::{IcmpMessage, IpPacket, build, protocol};
 use wattle_path::{Paths, Way};
 use wattle_time::Instant;
 use wattle_tunnel::Tunnels;
@@ -14,7 +14,7 @@ use wattle_wire::{disco, stun, tsmp};
 use super::{Node, Now};
 use crate::Slot;
 use crate::handoff::Handoff;
-use crate::out::{Event, Out, PingFailure, PingKind, PingToken};
+use crate::out::{Out, PingFailure, PingKind, PingToken};
 use crate::pings::{Facts, Mark};
 use crate::tables::OpenerEntry;
 
@@ -82,7 +82,12 @@ impl Node {
         Ok(token)
     }
 
-    pub(super) fn with_paths(&mut self, now: Now, out: &mut Out, call: impl FnOnce(&mut Paths, Instant, &mut wattle_path::Out)) {
+    pub(super) fn with_paths(
+        &mut self,
+        now: Now,
+        out: &mut Out,
+        call: impl FnOnce(&mut Paths, Instant, &mut wattle_path::Out),
+    ) {
         let mut effects = wattle_path::Out::default();
         let Some(engine) = &mut self.engine else { return };
         call(&mut engine.paths, now.mono, &mut effects);
@@ -90,7 +95,13 @@ impl Node {
     }
 
     /// Runs the tunnels. `way` is where the message that is being handled came from.
-    pub(super) fn with_tunnels(&mut self, way: Option<Way>, now: Now, out: &mut Out, call: impl FnOnce(&mut Tunnels, Instant, &mut wattle_tunnel::Out)) {
+    pub(super) fn with_tunnels(
+        &mut self,
+        way: Option<Way>,
+        now: Now,
+        out: &mut Out,
+        call: impl FnOnce(&mut Tunnels, Instant, &mut wattle_tunnel::Out),
+    ) {
         let mut effects = wattle_tunnel::Out::default();
         let Some(engine) = &mut self.engine else { return };
         call(&mut engine.tunnels, now.mono, &mut effects);
@@ -152,7 +163,9 @@ impl Node {
             }
         } else {
             let source = source_bytes(way);
-            self.with_tunnels(Some(way), now, out, |tunnels, mono, effects| tunnels.handle_message(&source, message, mono, effects));
+            self.with_tunnels(Some(way), now, out, |tunnels, mono, effects| {
+                tunnels.handle_message(&source, message, mono, effects)
+            });
             // Somebody whom the map knows but the tunnels do not yet: peers are made when they are first needed.
             if let Some(key) = self.stranger.take()
                 && self.slots.of(&key).is_some()
@@ -254,14 +267,10 @@ impl Node {
     /// A packet from inside the tunnel that is for the node itself.
     fn handle_inner(&mut self, slot: Slot, packet: &[u8], now: Now, out: &mut Out) {
         let (Some(peer), Ok(packet)) = (self.slots.key(slot), IpPacket::parse(packet)) else { return };
-        let protocol = packet.protocol();
-        if protocol == PROTOCOL_TSMP {
+        if packet.protocol() == protocol::TSMP {
             self.handle_tsmp(slot, peer, &packet, now, out);
-        } else if matches!(protocol, PROTOCOL_ICMP | PROTOCOL_ICMPV6)
-            && let Ok(message) = IcmpMessage::parse(packet.payload())
-            && let Some((identifier, sequence)) = message.echo()
-            && identifier == self.tables.echo_id
-        {
+        } else if let Some(message) = IcmpMessage::of(&packet).filter(IcmpMessage::is_echo_reply) {
+            let (_, sequence) = message.echo_id();
             self.pings.answered(peer, Mark::Icmp(sequence), Facts::default(), now.mono, &mut out.events);
         }
     }
@@ -270,8 +279,9 @@ impl Node {
         match tsmp::Message::decode(packet.payload()) {
             Some(tsmp::Message::Ping { data }) => {
                 let answer = tsmp::Message::Pong { data, peerapi_port: 0 };
-                let inner = tsmp_packet(packet.destination(), packet.source(), &answer);
-                self.send_inner(slot, &inner, now, out);
+                if let Some(inner) = tsmp_packet(packet.destination(), packet.source(), &answer) {
+                    self.send_inner(slot, &inner, now, out);
+                }
             }
             Some(tsmp::Message::Pong { data, peerapi_port }) => {
                 let facts = Facts { peerapi_port: Some(peerapi_port).filter(|port| *port != 0), ..Facts::default() };
@@ -292,7 +302,14 @@ impl Node {
         outcome
     }
 
-    fn inner_ping(&mut self, kind: PingKind, peer: NodePublic, address: IpAddr, now: Now, out: &mut Out) -> Result<Mark, PingFailure> {
+    fn inner_ping(
+        &mut self,
+        kind: PingKind,
+        peer: NodePublic,
+        address: IpAddr,
+        now: Now,
+        out: &mut Out,
+    ) -> Result<Mark, PingFailure> {
         let own = self.tables.own.iter().find(|own| own.is_ipv4() == address.is_ipv4()).copied();
         let own = own.ok_or_else(|| PingFailure::NotSent("we have no address of that family".to_owned()))?;
         let slot = self.slots.of(&peer).ok_or(PingFailure::NoSuchNode(address))?;
@@ -302,20 +319,25 @@ impl Node {
             (Mark::Tsmp(data), tsmp_packet(own, address, &tsmp::Message::Ping { data }))
         } else {
             let sequence = self.rng.next_u32() as u16;
-            let mut packet = Vec::new();
-            build::icmp_echo_request(own, address, self.tables.echo_id, sequence, b"wattle", &mut packet);
-            (Mark::Icmp(sequence), packet)
+            (Mark::Icmp(sequence), echo_packet(own, address, (self.tables.echo_id, sequence)))
         };
+        let packet = packet.ok_or_else(|| PingFailure::NotSent("the addresses are not of one family".to_owned()))?;
         self.send_inner(slot, &packet, now, out);
         Ok(mark)
     }
 }
 
-fn tsmp_packet(source: IpAddr, destination: IpAddr, message: &tsmp::Message) -> Vec<u8> {
+fn tsmp_packet(source: IpAddr, destination: IpAddr, message: &tsmp::Message) -> Option<Vec<u8>> {
     let (mut body, mut packet) = (Vec::new(), Vec::new());
     message.encode(&mut body);
-    build::ip(source, destination, PROTOCOL_TSMP, &body, &mut packet);
-    packet
+    build::ip(source, destination, protocol::TSMP, &body, &mut packet).ok()?;
+    Some(packet)
+}
+
+fn echo_packet(source: IpAddr, destination: IpAddr, id: (u16, u16)) -> Option<Vec<u8>> {
+    let mut packet = Vec::new();
+    build::icmp_echo_request(source, destination, id, b"wattle", &mut packet).ok()?;
+    Some(packet)
 }
 
 /// Names a way in bytes, for cookies and rate limits.
