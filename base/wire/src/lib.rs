@@ -12,6 +12,7 @@ pub mod derp;
 pub mod disco;
 mod go;
 pub mod local;
+pub mod json;
 mod raw;
 pub mod stun;
 pub mod tsmp;

@@ -9,18 +9,34 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod control;
+mod dialer;
 mod duplex;
+mod error;
 mod limits;
 mod noise_stream;
 mod random;
+mod relay;
+mod request;
 mod serve;
 mod server;
+mod task;
 mod tls;
+mod url;
 mod websocket;
 
 pub use accept::{ControlStream, Refusal, Upgrade, accept_control};
+pub use control::{ControlClient, MapFrames, StreamReply};
+pub use dialer::Dialer;
 pub use duplex::{BoxedStream, Duplex};
+pub use error::{DialError, RequestError};
 pub use noise_stream::NoiseStream;
+pub use relay::{RelayConnection, RelayError, RelayEvent, RelayOptions, RelayReader, RelayWriter, https_latency};
+pub use request::Reply;
 pub use serve::{Peer, serve_control};
 pub use server::{ListenError, Server};
 pub use tls::{ClientTls, SelfSignedPem, ServerIdentity, TlsError, Trust};
+pub use url::ControlUrl;
+
+#[cfg(test)]
+mod tests;

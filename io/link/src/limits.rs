@@ -59,7 +59,13 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a ping may stay unanswered.
 pub(crate) const PING_ANSWER_MAX: Duration = Duration::from_secs(20);
 
+/// A peer that is gone without a word is probed after this long.
+pub(crate) const DEAD_PEER: Duration = Duration::from_secs(60);
+
 // Clients.
+
+/// How long what we sent may stay unacknowledged before the kernel gives the connection up: the network has changed.
+pub(crate) const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// One attempt to connect to one address.
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -81,3 +87,7 @@ pub(crate) const RELAY_LOGIN_MAX: Duration = Duration::from_secs(10);
 pub(crate) const RELAY_SILENCE_MAX: Duration = Duration::from_secs(120);
 /// How long a relay may take nothing of what we have to write.
 pub(crate) const RELAY_WRITE_MAX: Duration = Duration::from_secs(10);
+/// Bytes read from a relay at once: some packets of full size.
+pub(crate) const RELAY_READ_AT_ONCE: usize = 16 * 1024;
+/// Bytes gathered for a relay: a few of the largest packets.
+pub(crate) const RELAY_QUEUE_MAX: usize = 256 * 1024;

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -20,15 +20,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::duplex::Duplex;
 use crate::limits::{
-    ACCEPT_RETRY, CONNECTION_WINDOW, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_READ_MAX, HEADER_LIST_MAX, HEADERS_MAX,
-    PENDING_RESETS_MAX, PING_ANSWER_MAX, PING_INTERVAL, SEND_QUEUE_MAX, SHUTDOWN_GRACE, STREAM_WINDOW, STREAMS_MAX,
-    TLS_HANDSHAKE_MAX,
+    ACCEPT_RETRY, CONNECTION_WINDOW, CONNECTIONS_MAX, DEAD_PEER, HEAD_BYTES_MAX, HEAD_READ_MAX, HEADER_LIST_MAX,
+    HEADERS_MAX, PENDING_RESETS_MAX, PING_ANSWER_MAX, PING_INTERVAL, SEND_QUEUE_MAX, SHUTDOWN_GRACE, STREAM_WINDOW,
+    STREAMS_MAX, TLS_HANDSHAKE_MAX,
 };
 use crate::serve::answer;
 use crate::tls::ServerIdentity;
-
-/// A peer that is gone without a word is noticed after this long.
-const DEAD_PEER: Duration = Duration::from_secs(60);
 
 /// A bound HTTP server. It answers nothing until it is served.
 pub struct Server {
@@ -119,12 +116,22 @@ async fn requests(
     router: Router,
     watcher: Watcher,
 ) -> io::Result<()> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = asked.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
         answer(router.clone(), request)
     });
     let served = http.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    watcher.watch(served).await.map_err(io::Error::other)
+    let served = watcher.watch(served);
+    tokio::pin!(served);
+    // hyper's own limit begins once it knows the HTTP version, which a peer can put off for ever.
+    match tokio::time::timeout(HEAD_READ_MAX, served.as_mut()).await {
+        Ok(ended) => ended.map_err(io::Error::other),
+        Err(_) if asked.load(Ordering::Relaxed) => served.await.map_err(io::Error::other),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
 }
 
 fn http_builder() -> Builder<TokioExecutor> {

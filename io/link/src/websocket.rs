@@ -28,6 +28,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<S> {
             .max_message_size(Some(WEBSOCKET_MESSAGE_MAX))
             .max_frame_size(Some(WEBSOCKET_MESSAGE_MAX))
             .read_buffer_size(WEBSOCKET_MESSAGE_MAX / 2)
+            // What comes here was gathered already: write it at once.
+            .write_buffer_size(0)
             .max_write_buffer_size(WEBSOCKET_QUEUE_MAX);
         Self { socket: WebSocketStream::from_raw_socket(below, role, Some(config)).await, unread: Bytes::new() }
     }
