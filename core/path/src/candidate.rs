@@ -20,6 +20,7 @@ pub(crate) struct Candidate {
     /// A ping or data came from it.
     heard_at: Option<Instant>,
     pinged_at: Option<Instant>,
+    pinged_back_at: Option<Instant>,
     answered_at: Option<Instant>,
     /// Of the last answer; `None` until there is one, and again after a network change.
     pub(crate) latency: Option<Duration>,
@@ -39,6 +40,16 @@ impl Candidate {
     /// Whether a round may ping it again.
     pub(crate) fn may_ping(&self, now: Instant) -> bool {
         self.pinged_at.is_none_or(|pinged| now.since(pinged) >= PING_INTERVAL_MIN)
+    }
+
+    /// Whether a ping that came from it may be answered with one of ours, beside the pong. A ping that comes in shows
+    /// that ours will get through now, though an earlier one may not have; but two nodes must not keep that up.
+    pub(crate) fn take_ping_back(&mut self, now: Instant) -> bool {
+        let may = self.pinged_back_at.is_none_or(|pinged| now.since(pinged) >= PING_INTERVAL_MIN);
+        if may {
+            self.pinged_back_at = Some(now);
+        }
+        may
     }
 
     pub(crate) fn note_ping(&mut self, now: Instant) {
@@ -80,6 +91,15 @@ impl Candidate {
     }
 }
 
+/// What a call has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// It names addresses that were no candidates.
+    pub(crate) names_new: bool,
+    /// The peer used to call from the nominated address and does not any more: it has moved.
+    pub(crate) left_best: bool,
+}
+
 /// The candidates of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates(BTreeMap<SocketAddr, Candidate>);
@@ -110,7 +130,9 @@ impl Candidates {
 
     /// The peer calls from these now; an earlier call counts no more. They may be pinged at once: the peer has just
     /// opened its firewall for us.
-    pub(crate) fn set_called(&mut self, endpoints: &[SocketAddr], best: Option<SocketAddr>) {
+    pub(crate) fn set_called(&mut self, endpoints: &[SocketAddr], best: Option<SocketAddr>) -> Called {
+        let names_new = endpoints.iter().any(|address| !self.0.contains_key(address));
+        let called_best = best.and_then(|best| self.0.get(&best)).is_some_and(|candidate| candidate.called);
         self.0.values_mut().for_each(|candidate| candidate.called = false);
         for address in endpoints {
             let candidate = self.insert(*address, best);
@@ -118,6 +140,8 @@ impl Candidates {
             candidate.pinged_at = None;
         }
         self.drop_unsupported(best);
+        let left_best = called_best && best.is_some_and(|best| !endpoints.contains(&best));
+        Called { names_new, left_best }
     }
 
     /// Something of the peer came from this address. Returns whether it is new.

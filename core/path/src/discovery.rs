@@ -9,10 +9,11 @@ use wattle_netmap::RegionId;
 use wattle_time::Instant;
 use wattle_wire::disco::TransactionId;
 
+use crate::allowance::Allowance;
 use crate::best::{Best, Verdict};
 use crate::candidate::Candidates;
 use crate::disco::Pen;
-use crate::limits::{CALL_INTERVAL_MIN, PENDING_PINGS_MAX};
+use crate::limits::PENDING_PINGS_MAX;
 use crate::score::Quality;
 use crate::timing::{
     ENDPOINTS_FRESH, FORGET, GOOD_ENOUGH_LATENCY, HEARTBEAT, PING_TIMEOUT, RETRIES, SESSION_ACTIVE, UPGRADE_INTERVAL,
@@ -31,7 +32,7 @@ pub(crate) struct Discovery {
     round_at: Option<Instant>,
     /// Rounds since the last new fact, without a trusted path.
     fruitless: usize,
-    heeded_call_at: Option<Instant>,
+    calls: Allowance,
     /// The last call told old endpoints: call again when there are fresh ones.
     pub(crate) owes_call: bool,
 }
@@ -82,7 +83,7 @@ impl Discovery {
             heartbeat_due: None,
             round_at: None,
             fruitless: 0,
-            heeded_call_at: None,
+            calls: Allowance::default(),
             owes_call: false,
         }
     }
@@ -146,7 +147,9 @@ impl Discovery {
     pub(crate) fn note_ping_from(&mut self, source: SocketAddr, around: &mut Surroundings<'_>) {
         self.used_at = around.now;
         self.candidates.note_heard(source, self.best_address(), around.now);
-        if !self.has_trusted_best() && self.candidates.find(&source).is_some_and(|known| known.may_ping(around.now)) {
+        if !self.has_trusted_best()
+            && self.candidates.find(&source).is_some_and(|candidate| candidate.take_ping_back(around.now))
+        {
             self.ping_candidate(source, around);
         }
     }
@@ -154,13 +157,19 @@ impl Discovery {
     /// The peer has opened its firewall for us and says where it may be.
     pub(crate) fn handle_call(&mut self, endpoints: &[SocketAddr], around: &mut Surroundings<'_>) {
         let now = around.now;
-        if self.heeded_call_at.is_some_and(|heeded| now.since(heeded) < CALL_INTERVAL_MIN) {
+        if !self.calls.take(now) {
             return;
         }
-        self.heeded_call_at = Some(now);
         self.used_at = now;
-        self.candidates.set_called(endpoints, self.best_address());
-        self.fruitless = 0;
+        let called = self.candidates.set_called(endpoints, self.best_address());
+        if called.left_best
+            && let Some(best) = &mut self.best
+        {
+            best.distrust();
+        }
+        if called.names_new {
+            self.fruitless = 0;
+        }
         // No call back: the peer's pings are on their way, and two nodes that call each other would never stop.
         self.ping_candidates(around);
     }

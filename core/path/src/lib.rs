@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod allowance;
 mod best;
 mod candidate;
 mod disco;

@@ -14,5 +14,9 @@ pub const PENDING_PINGS_MAX: usize = 160;
 /// Nodes that may use one disco key. More than one is rare (several nodes in one process).
 pub const NODES_PER_DISCO_KEY_MAX: usize = 64;
 
-/// Calls of one peer are heeded at most this often: each makes us send one ping per endpoint in it.
+/// Calls of one peer that are heeded at once. A peer that moves calls twice within a round trip: with what it knew, and
+/// with what it has found out since.
+pub const CALLS_AT_ONCE_MAX: u32 = 4;
+
+/// After those, one call of a peer is heeded in this time: each makes us send one ping per endpoint in it.
 pub const CALL_INTERVAL_MIN: Duration = Duration::from_secs(1);
