@@ -104,15 +104,14 @@ impl Netcheck {
         }
     }
 
-    /// The host's network, at the start and after each change of it.
+    /// The host's network, at the start and after each change of it. Also when it looks the same: another network may
+    /// have given us the same address.
     pub fn set_local(&mut self, local: LocalNetwork, now: Instant, out: &mut Out) {
-        if self.local != local {
-            self.local = local;
-            self.names.expire();
-            self.home.forget();
-            self.recent.forget();
-            self.start_over(now, out);
-        }
+        self.local = local;
+        self.names.expire();
+        self.home.forget();
+        self.recent.forget();
+        self.start_over(now, out);
     }
 
     /// Whether control can be told of a new home.
