@@ -31,7 +31,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketBytes<S> {
             // What comes here was gathered already: write it at once.
             .write_buffer_size(0)
             .max_write_buffer_size(WEBSOCKET_QUEUE_MAX);
-        Self { socket: WebSocketStream::from_raw_socket(below, role, Some(config)).await, unread: Bytes::new() }
+        Self::over(WebSocketStream::from_raw_socket(below, role, Some(config)).await)
+    }
+
+    /// Over a WebSocket that is there already.
+    pub(crate) fn over(socket: WebSocketStream<S>) -> Self {
+        Self { socket, unread: Bytes::new() }
     }
 }
 

@@ -8,7 +8,6 @@ use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use wattle_keys::{ChallengePublic, MachinePrivate};
 use wattle_noise::Initiator;
 use wattle_wire::control::OverTlsPublicKeyResponse;
@@ -147,7 +146,7 @@ async fn a_websocket_carries_the_channel_too() {
     let tcp = TcpStream::connect(address).await.unwrap();
     let (socket, response) = tokio_tungstenite::client_async(request, tcp).await.unwrap();
     assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "tailscale-control-protocol");
-    let mut below = WebSocketBytes::new(socket.into_inner(), Role::Client).await;
+    let mut below = WebSocketBytes::over(socket);
     let mut answer = [0; 51];
     below.read_exact(&mut answer).await.unwrap();
     let below: BoxedStream = Box::new(below);
