@@ -15,6 +15,7 @@ pub(super) struct SendBatch {
     bytes: Vec<u8>,
     /// Where the next message starts.
     end: usize,
+    messages: usize,
     runs: Vec<Run>,
     /// The most one message takes.
     message_bytes_max: usize,
@@ -42,9 +43,10 @@ impl SendBatch {
 
     /// Where the next packet is read into: behind the gap for its header. `None` when the batch is full.
     pub(super) fn space(&mut self) -> Option<&mut [u8]> {
-        let end = self.end + self.message_bytes_max;
-        let tag_and_padding = self.message_bytes_max - HEADER_LENGTH;
-        self.bytes.get_mut(self.end + HEADER_LENGTH..end)?.get_mut(..tag_and_padding)
+        if self.messages == MESSAGES {
+            return None;
+        }
+        self.bytes.get_mut(self.end + HEADER_LENGTH..self.end + self.message_bytes_max)
     }
 
     /// The next message: the gap, the packet that was read, and room behind it.
@@ -57,6 +59,7 @@ impl SendBatch {
         let Outgoing { to, length } = outgoing;
         let bytes = self.end..self.end + length;
         self.end = bytes.end;
+        self.messages += 1;
         if let Some(run) = self.runs.last_mut().filter(|run| run.to == to && !run.is_closed && length <= run.segment) {
             run.bytes.end = bytes.end;
             run.is_closed = length < run.segment;
@@ -71,6 +74,7 @@ impl SendBatch {
             send(run.to, self.bytes.get(run.bytes).unwrap_or_default(), run.segment);
         }
         self.end = 0;
+        self.messages = 0;
     }
 }
 
