@@ -1,0 +1,226 @@
+//! The JSON of the administrators' door, for the server and for the command line.
+
+use serde::{Deserialize, Serialize};
+use wattle_coordinator::{AuthKey, Coordinator, Entry, NodeRecord, Now, Pending, UserRecord};
+use wattle_netmap::UserId;
+use wattle_time::UnixTime;
+
+/// Why something was not done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ErrorDocument {
+    pub(crate) error: String,
+}
+
+/// A user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UserDocument {
+    pub(crate) id: u64,
+    pub(crate) login_name: String,
+    pub(crate) display_name: String,
+    pub(crate) created: String,
+    pub(crate) nodes: usize,
+}
+
+/// A user to make, or what to change of one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserRequest {
+    pub(crate) login_name: String,
+    #[serde(default)]
+    pub(crate) display_name: String,
+}
+
+/// A node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NodeDocument {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) dns_name: String,
+    pub(crate) host_name: String,
+    pub(crate) user: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) node_key: String,
+    pub(crate) machine_key: String,
+    pub(crate) online: bool,
+    pub(crate) last_seen: Option<String>,
+    pub(crate) created: String,
+    pub(crate) expires: Option<String>,
+    pub(crate) expired: bool,
+    pub(crate) ephemeral: bool,
+    pub(crate) os: String,
+    pub(crate) client_version: String,
+    pub(crate) endpoints: Vec<String>,
+}
+
+/// A machine that waits to be let in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PendingDocument {
+    pub(crate) auth_id: String,
+    pub(crate) host_name: String,
+    pub(crate) os: String,
+    pub(crate) machine_key: String,
+    pub(crate) url_path: String,
+    pub(crate) since: String,
+}
+
+/// A machine to let in, as whose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApproveRequest {
+    pub(crate) auth_id: String,
+    pub(crate) user: String,
+}
+
+/// A machine to turn away.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeclineRequest {
+    pub(crate) auth_id: String,
+}
+
+/// A node's name; none: follow the host name again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RenameRequest {
+    pub(crate) name: Option<String>,
+}
+
+/// A node's tags.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TagsRequest {
+    pub(crate) tags: Vec<String>,
+}
+
+/// When a node's key expires.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpireRequest {
+    /// RFC 3339; missing: now.
+    #[serde(default)]
+    pub(crate) at: Option<String>,
+    /// Never, instead.
+    #[serde(default)]
+    pub(crate) never: bool,
+}
+
+/// An auth key, without its secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyDocument {
+    pub(crate) id: u64,
+    pub(crate) prefix: String,
+    /// The secret: told once, when the key is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) reusable: bool,
+    pub(crate) ephemeral: bool,
+    pub(crate) created: String,
+    pub(crate) expires: Option<String>,
+    pub(crate) used: Option<String>,
+    pub(crate) revoked: Option<String>,
+}
+
+/// An auth key to make.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyRequest {
+    #[serde(default)]
+    pub(crate) user: Option<String>,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    #[serde(default)]
+    pub(crate) reusable: bool,
+    #[serde(default)]
+    pub(crate) ephemeral: bool,
+    #[serde(default)]
+    pub(crate) expires_in_secs: Option<u64>,
+}
+
+/// A policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyDocument {
+    /// HuJSON; empty in an answer when none is set and everybody may reach everybody.
+    pub(crate) text: String,
+}
+
+/// Nothing more to say.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct DoneDocument {}
+
+impl UserDocument {
+    pub(crate) fn of(user: &UserRecord, coordinator: &Coordinator) -> Self {
+        Self {
+            id: user.id.0,
+            login_name: user.login_name.clone(),
+            display_name: user.display_name.clone(),
+            created: user.created.to_string(),
+            nodes: coordinator.nodes().filter(|entry| entry.record.owner() == Some(user.id)).count(),
+        }
+    }
+}
+
+impl NodeDocument {
+    pub(crate) fn of(entry: &Entry, coordinator: &Coordinator, now: Now) -> Self {
+        let record: &NodeRecord = &entry.record;
+        Self {
+            id: record.id.0,
+            name: record.label.clone(),
+            dns_name: format!("{}.{}", record.label, coordinator.config().domain),
+            host_name: record.host.hostname.clone(),
+            user: record.owner().and_then(|user| login_name(user, coordinator)),
+            tags: record.tags.clone(),
+            addresses: record.addresses().iter().map(ToString::to_string).collect(),
+            node_key: record.key.to_string(),
+            machine_key: record.machine.to_string(),
+            online: entry.presence.is_online(),
+            last_seen: entry.reach.last_seen.map(|time| time.to_string()),
+            created: record.created.to_string(),
+            expires: record.key_expiry.map(|time| time.to_string()),
+            expired: record.is_expired(now.wall),
+            ephemeral: record.ephemeral,
+            os: record.host.os.clone(),
+            client_version: record.host.client_version.clone(),
+            endpoints: entry.reach.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect(),
+        }
+    }
+}
+
+impl PendingDocument {
+    pub(crate) fn of(pending: &Pending) -> Self {
+        Self {
+            auth_id: pending.id.to_string(),
+            host_name: pending.host.hostname.clone(),
+            os: pending.host.os.clone(),
+            machine_key: pending.machine.to_string(),
+            url_path: format!("/register/{}", pending.id),
+            since: pending.created.to_string(),
+        }
+    }
+}
+
+impl KeyDocument {
+    pub(crate) fn of(key: &AuthKey, coordinator: &Coordinator) -> Self {
+        let text = |time: Option<UnixTime>| time.map(|time| time.to_string());
+        Self {
+            id: key.id.0,
+            prefix: key.prefix.clone(),
+            key: None,
+            user: key.user.and_then(|user| login_name(user, coordinator)),
+            tags: key.tags.clone(),
+            reusable: key.reusable,
+            ephemeral: key.ephemeral,
+            created: key.created.to_string(),
+            expires: text(key.expires),
+            used: text(key.used),
+            revoked: text(key.revoked),
+        }
+    }
+}
+
+fn login_name(user: UserId, coordinator: &Coordinator) -> Option<String> {
+    coordinator.users().find(|record| record.id == user).map(|record| record.login_name.clone())
+}

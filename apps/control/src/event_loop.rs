@@ -1,0 +1,209 @@
+//! The one writer. Commands come in, are decided, committed, applied and answered; then everybody who waits is woken.
+//!
+//! It is a task with a bounded queue. Commands that are waiting together are committed together: a server that two
+//! hundred nodes come back to syncs its disk a few times, not two hundred.
+
+mod handle;
+mod members;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use wattle_coordinator::{Change, Command, Coordinator, Dice, NodeRecord, Now, Reply};
+use wattle_keys::NodePublic;
+use wattle_store::{Store, StoreError};
+
+use crate::limits::{COMMANDS_TOGETHER_MAX, COMMANDS_WAITING_MAX};
+use crate::map_stream::PeerJson;
+
+pub(crate) use handle::{AskError, Figures, LoopHandle, PendingView};
+use handle::Counters;
+use members::Members;
+
+/// Something for the loop.
+enum Message {
+    Ask(Command, oneshot::Sender<Result<Reply, AskError>>),
+    /// Looks at the state, between commands.
+    Read(Box<dyn FnOnce(&Coordinator) + Send>),
+    Stop,
+}
+
+/// Starts the loop. `on_gone` is called with every node key that is no longer admitted.
+pub(crate) fn spawn(
+    coordinator: Coordinator,
+    store: Store,
+    dice: Dice,
+    on_gone: impl Fn(&NodePublic) + Send + 'static,
+) -> (LoopHandle, JoinHandle<()>) {
+    let (sender, messages) = mpsc::channel(COMMANDS_WAITING_MAX);
+    let (changed, changes) = watch::channel(0);
+    let peer_json = Arc::new(PeerJson::default());
+    let (members, counters) = (Arc::new(Members::new(&coordinator)), Arc::new(Counters::default()));
+    let handle = LoopHandle::new(sender, changes, Arc::clone(&members), Arc::clone(&counters), Arc::clone(&peer_json));
+    let event_loop =
+        EventLoop { coordinator, store, dice, messages, changed, members, counters, peer_json, on_gone: Box::new(on_gone) };
+    (handle, tokio::spawn(event_loop.run()))
+}
+
+struct EventLoop {
+    coordinator: Coordinator,
+    store: Store,
+    dice: Dice,
+    messages: mpsc::Receiver<Message>,
+    /// Counts what was applied; who waits for news waits for this.
+    changed: watch::Sender<u64>,
+    members: Arc<Members>,
+    counters: Arc<Counters>,
+    peer_json: Arc<PeerJson>,
+    on_gone: Box<dyn Fn(&NodePublic) + Send>,
+}
+
+/// Commands that were decided and whose changes are to be committed together.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    answers: Vec<(oneshot::Sender<Result<Reply, AskError>>, Reply)>,
+}
+
+impl EventLoop {
+    async fn run(mut self) {
+        self.counters.note_state(&self.coordinator);
+        loop {
+            let due = self.coordinator.next_timeout(now());
+            let message = match due {
+                Some(deadline) => {
+                    let wait = wattle_clock::until(deadline.latest);
+                    tokio::time::timeout(wait, self.messages.recv()).await.ok()
+                }
+                None => Some(self.messages.recv().await),
+            };
+            match message {
+                None => self.command(Command::Tick).await,
+                Some(Some(Message::Stop) | None) => break,
+                Some(Some(message)) => {
+                    if self.take(message).await.is_break() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.command(Command::SaveReach).await;
+        self.messages.close();
+        self.store.close().await;
+    }
+
+    /// A command of the loop's own.
+    async fn command(&mut self, command: Command) {
+        let (answer, _nobody_waits) = oneshot::channel();
+        let backup = self.coordinator.clone();
+        let mut batch = Batch::default();
+        self.decide(command, answer, &mut batch);
+        self.commit(batch, backup).await;
+    }
+
+    /// Takes a message and what waits behind it, up to the first that is not a command.
+    async fn take(&mut self, first: Message) -> std::ops::ControlFlow<()> {
+        let mut next = Some(first);
+        let mut batch = Batch::default();
+        // Cloning costs as much as a commit in a large tailnet, and is needed only before the first command.
+        let mut backup = None;
+        let mut taken = 0;
+        let mut then = None;
+        while let Some(message) = next {
+            match message {
+                Message::Ask(command, answer) => {
+                    backup.get_or_insert_with(|| self.coordinator.clone());
+                    self.decide(command, answer, &mut batch);
+                }
+                other => {
+                    then = Some(other);
+                    break;
+                }
+            }
+            taken += 1;
+            next = if taken < COMMANDS_TOGETHER_MAX { self.messages.try_recv().ok() } else { None };
+        }
+        if let Some(backup) = backup {
+            self.commit(batch, backup).await;
+        }
+        match then {
+            Some(Message::Stop) => return std::ops::ControlFlow::Break(()),
+            Some(Message::Read(look)) => look(&self.coordinator),
+            Some(Message::Ask(..)) | None => {}
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    /// Decides a command and applies it, so that the next one is decided on top of it.
+    fn decide(&mut self, command: Command, answer: oneshot::Sender<Result<Reply, AskError>>, batch: &mut Batch) {
+        Counters::add(&self.counters.commands, 1);
+        let now = now();
+        match self.coordinator.decide(&mut self.dice, command, now) {
+            Ok(decision) => {
+                self.coordinator.apply(&decision.changes, now);
+                batch.changes.extend(decision.changes);
+                batch.answers.push((answer, decision.reply));
+            }
+            Err(refusal) => {
+                Counters::add(&self.counters.refusals, 1);
+                let _nobody_waits = answer.send(Err(AskError::Refused(refusal)));
+            }
+        }
+    }
+
+    /// Commits, then answers and wakes. When the commit fails, nothing has happened.
+    async fn commit(&mut self, batch: Batch, backup: Coordinator) {
+        if batch.changes.is_empty() {
+            return self.answer(batch);
+        }
+        if batch.changes.iter().any(Change::is_durable) {
+            Counters::add(&self.counters.commits, 1);
+            if let Err(error) = self.store.commit(&batch.changes).await {
+                tracing::error!(%error, "nothing was changed, because it could not be written");
+                self.coordinator = backup;
+                return Self::fail(batch, &Arc::new(error));
+            }
+        }
+        if batch.changes.iter().any(changes_members) {
+            for gone in self.members.update(&self.coordinator) {
+                (self.on_gone)(&gone);
+            }
+        }
+        for change in &batch.changes {
+            if let Change::NodeDeleted(node) = change {
+                self.peer_json.forget(*node);
+            }
+        }
+        self.counters.note_state(&self.coordinator);
+        self.answer(batch);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn answer(&self, batch: Batch) {
+        for (answer, reply) in batch.answers {
+            let _nobody_waits = answer.send(Ok(reply));
+        }
+    }
+
+    fn fail(batch: Batch, error: &Arc<StoreError>) {
+        for (answer, _) in batch.answers {
+            let _nobody_waits = answer.send(Err(AskError::Store(Arc::clone(error))));
+        }
+    }
+}
+
+/// Whether a change can let a key in or out.
+fn changes_members(change: &Change) -> bool {
+    matches!(change, Change::NodeAdded(_) | Change::NodeChanged(_) | Change::NodeDeleted(_) | Change::KeyExpired(_))
+}
+
+/// Both clocks.
+pub(crate) fn now() -> Now {
+    Now { mono: wattle_clock::now(), wall: wattle_clock::unix_now() }
+}
+
+/// Whether a node's key is valid.
+fn is_member(record: &NodeRecord, now: Now) -> bool {
+    !record.is_expired(now.wall)
+}

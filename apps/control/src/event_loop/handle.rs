@@ -1,0 +1,207 @@
+//! How the rest of the server speaks with the loop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use wattle_coordinator::{AuthId, Command, Coordinator, Refusal, Reply, Report};
+use wattle_keys::{MachinePublic, NodePublic};
+use wattle_store::StoreError;
+use wattle_time::UnixTime;
+
+use super::Message;
+use super::members::Members;
+use crate::map_stream::{MapStream, PeerJson};
+
+/// The loop, for everybody else. Clones are cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopHandle {
+    messages: mpsc::Sender<Message>,
+    changes: watch::Receiver<u64>,
+    members: Arc<Members>,
+    counters: Arc<Counters>,
+    peer_json: Arc<PeerJson>,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    /// It was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It could not be written.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// The server is going down.
+    #[error("the server is stopping: try again in a moment")]
+    Stopping,
+}
+
+/// A machine that waits for an administrator, for the page that names it.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingView {
+    pub(crate) host_name: String,
+    pub(crate) os: String,
+    pub(crate) machine: MachinePublic,
+    pub(crate) since: UnixTime,
+}
+
+/// Counts for `/metrics`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) nodes: u64,
+    pub(crate) online: u64,
+    pub(crate) streams: u64,
+    pub(crate) users: u64,
+    pub(crate) commands_total: u64,
+    pub(crate) commits_total: u64,
+    pub(crate) refusals_total: u64,
+    pub(crate) revision: u64,
+}
+
+/// The same, while they are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    nodes: AtomicU64,
+    online: AtomicU64,
+    users: AtomicU64,
+    revision: AtomicU64,
+    pub(crate) streams: AtomicU64,
+    pub(super) commands: AtomicU64,
+    pub(super) commits: AtomicU64,
+    pub(super) refusals: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_state(&self, coordinator: &Coordinator) {
+        let set = |counter: &AtomicU64, count: usize| counter.store(count as u64, Ordering::Relaxed);
+        set(&self.nodes, coordinator.nodes().count());
+        set(&self.online, coordinator.nodes().filter(|entry| entry.presence.is_online()).count());
+        set(&self.users, coordinator.users().count());
+        self.revision.store(coordinator.revision().0, Ordering::Relaxed);
+    }
+}
+
+impl LoopHandle {
+    pub(super) fn new(
+        messages: mpsc::Sender<Message>,
+        changes: watch::Receiver<u64>,
+        members: Arc<Members>,
+        counters: Arc<Counters>,
+        peer_json: Arc<PeerJson>,
+    ) -> Self {
+        Self { messages, changes, members, counters, peer_json }
+    }
+
+    /// Has a command carried out. The answer comes when it is durable.
+    pub(crate) async fn ask(&self, command: Command) -> Result<Reply, AskError> {
+        let (answer, reply) = oneshot::channel();
+        self.messages.send(Message::Ask(command, answer)).await.map_err(|_| AskError::Stopping)?;
+        reply.await.map_err(|_| AskError::Stopping)?
+    }
+
+    /// Asks without waiting, for those who are just going away. A full queue is waited for by a task.
+    pub(crate) fn tell(&self, command: Command) {
+        let (answer, _nobody_waits) = oneshot::channel();
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.messages.try_send(Message::Ask(command, answer)) {
+            let messages = self.messages.clone();
+            tokio::spawn(async move { messages.send(message).await });
+        }
+    }
+
+    /// Looks at the state.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Coordinator) -> T + Send + 'static,
+    ) -> Result<T, AskError> {
+        let (answer, seen) = oneshot::channel();
+        let look = Box::new(move |coordinator: &Coordinator| drop(answer.send(look(coordinator))));
+        self.messages.send(Message::Read(look)).await.map_err(|_| AskError::Stopping)?;
+        seen.await.map_err(|_| AskError::Stopping)
+    }
+
+    /// Waits until an administrator has decided about a registration, or it is gone, or time is up.
+    pub(crate) async fn wait_for_approval(&self, auth_id: AuthId, _node_key: NodePublic, up_to: Duration) {
+        let mut changes = self.changes.clone();
+        let decided = async {
+            loop {
+                changes.mark_unchanged();
+                let id = auth_id.clone();
+                let waits = self.read(move |coordinator| coordinator.registration(&id).is_some()).await;
+                if !waits.unwrap_or(false) || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _time_is_up = tokio::time::timeout(up_to, decided).await;
+    }
+
+    /// Opens a node's map stream, or gives one whole map.
+    pub(crate) async fn open_stream(&self, report: Report, compress: bool, one_shot: bool) -> Result<MapStream, AskError> {
+        MapStream::open(self.clone(), report, compress, one_shot).await
+    }
+
+    /// Whether a node key is admitted.
+    pub(crate) fn admits(&self, key: &NodePublic) -> bool {
+        self.members.contains(key)
+    }
+
+    /// A machine that waits for an administrator.
+    pub(crate) async fn pending_machine(&self, auth_id: AuthId) -> Option<PendingView> {
+        let found = self.read(move |coordinator| {
+            coordinator.registration(&auth_id).map(|pending| PendingView {
+                host_name: pending.host.hostname.clone(),
+                os: pending.host.os.clone(),
+                machine: pending.machine,
+                since: pending.created,
+            })
+        });
+        found.await.ok().flatten()
+    }
+
+    /// Counts.
+    pub(crate) fn figures(&self) -> Figures {
+        let counters = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Figures {
+            nodes: read(&counters.nodes),
+            online: read(&counters.online),
+            streams: read(&counters.streams),
+            users: read(&counters.users),
+            commands_total: read(&counters.commands),
+            commits_total: read(&counters.commits),
+            refusals_total: read(&counters.refusals),
+            revision: read(&counters.revision),
+        }
+    }
+
+    /// Whether the loop still works.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.messages.is_closed()
+    }
+
+    /// Writes what is hot and ends the loop; all streams end with it.
+    pub(crate) async fn stop(&self) {
+        let _already_stopped = self.messages.send(Message::Stop).await;
+        self.messages.closed().await;
+    }
+
+    /// Tells when something was applied, and ends when the loop does.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// The JSON of peers, made once for all streams.
+    pub(crate) fn peer_json(&self) -> &PeerJson {
+        &self.peer_json
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
