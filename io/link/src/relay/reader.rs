@@ -112,10 +112,13 @@ pub(super) async fn expect<T>(
 
 async fn read_more(stream: &mut (impl AsyncRead + Unpin), decoder: &mut FrameDecoder) -> Result<(), RelayError> {
     let reading = stream.read(decoder.space(RELAY_READ_AT_ONCE));
-    let length = timeout(RELAY_SILENCE_MAX, reading).await.map_err(|_| RelayError::Silent)??;
-    if length == 0 {
-        return Err(RelayError::Closed);
-    }
+    let length = match timeout(RELAY_SILENCE_MAX, reading).await.map_err(|_| RelayError::Silent)? {
+        Ok(0) => return Err(RelayError::Closed),
+        Ok(length) => length,
+        // Relays that stop do not end TLS in form.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(RelayError::Closed),
+        Err(error) => return Err(error.into()),
+    };
     decoder.filled(length);
     Ok(())
 }
