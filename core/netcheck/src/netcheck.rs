@@ -32,7 +32,7 @@ pub struct Netcheck {
     run: Option<Run>,
     report: Option<Report>,
     full_at: Option<Instant>,
-    ended_at: Option<Instant>,
+    started_at: Option<Instant>,
     endpoints: Vec<Endpoint>,
     recent: Recent,
     active_at: Option<Instant>,
@@ -72,7 +72,7 @@ impl Netcheck {
             run: None,
             report: None,
             full_at: None,
-            ended_at: None,
+            started_at: None,
             endpoints: Vec::new(),
             recent: Recent::default(),
             active_at: None,
@@ -127,17 +127,18 @@ impl Netcheck {
     /// Data is exchanged with some peer.
     pub fn note_activity(&mut self, now: Instant) {
         self.active_at = Some(now);
-        if self.run.is_none() && self.next_run.is_none() && self.ended_at.is_some() {
+        if self.run.is_none() && self.next_run.is_none() && self.started_at.is_some() {
             self.plan_period(now);
         }
     }
 
     /// Somebody needs endpoints that are fresh. [`Event::EndpointsRefreshed`] will follow.
     pub fn refresh(&mut self, now: Instant, out: &mut Out) {
-        if self.run.is_some() {
+        // Before the host has spoken there is no socket to send from; when it does, a run starts anyway.
+        if self.run.is_some() || self.local.port_v4 == 0 {
             return;
         }
-        let earliest = self.ended_at.map_or(now, |ended| ended + RUN_SPACING_MIN);
+        let earliest = self.started_at.map_or(now, |started| now.max(started + RUN_SPACING_MIN));
         let at = self.next_run.map_or(earliest, |wish| wish.at.min(earliest));
         self.next_run = Some(Wish { at, reason: Reason::Asked });
         self.handle_timeout(now, out);
@@ -231,6 +232,9 @@ impl Netcheck {
             self.full_at = Some(now);
         }
         let probes = later.unwrap_or_else(|| plan::full(&self.map, families));
+        if !probes.is_empty() {
+            self.started_at = Some(now);
+        }
         self.run = Some(Run::new(probes, full, now));
     }
 
@@ -279,7 +283,6 @@ impl Netcheck {
         let endpoints = gather(&self.local, &report, &run.seen, &self.recent, now);
         let changed = endpoints != self.endpoints;
         self.endpoints = endpoints;
-        self.ended_at = Some(now);
         out.events.push(Event::ReportReady);
         out.events.push(Event::EndpointsRefreshed { changed });
         let lost = report.region_latencies.is_empty() && plan::measured(&self.map).next().is_some();
@@ -304,3 +307,6 @@ impl Netcheck {
         self.next_run = Some(Wish { at: now + wait, reason: Reason::Period });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -341,3 +341,6 @@ impl Paths {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
