@@ -49,11 +49,6 @@ impl Trace {
     pub fn datagrams_since(&self, since: Instant) -> usize {
         self.lines.iter().rev().take_while(|line| line.at >= since).count()
     }
-
-    /// Whether anything happened at all.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
 }
 
 impl fmt::Display for Trace {
