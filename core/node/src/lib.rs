@@ -18,6 +18,8 @@ mod drops;
 mod engine;
 mod handoff;
 mod inbound;
+#[cfg(test)]
+mod journeys;
 mod limits;
 mod node;
 mod out;
