@@ -134,12 +134,13 @@ impl Node {
             SessionEvent::StandingChanged(standing) => out.events.push(Event::StandingChanged(standing)),
             SessionEvent::BrowseTo(url) => out.events.push(Event::BrowseTo(url)),
             SessionEvent::KeyAdopted(key) => {
-                self.adopt(key.clone(), now);
+                // First, so that whoever opens relay links for what follows has the key already.
+                out.events.push(Event::KeyAdopted(key.clone()));
+                self.adopt(key, now);
                 self.introduce_all(now, out);
                 self.with_relays(now, out, |relays, mono, actions| relays.reset(mono, actions));
                 let disco = self.engine.as_ref().map(|engine| engine.paths.disco_key());
                 self.with_session(now, out, |session, mono, effects| session.set_disco(disco, mono, effects));
-                out.events.push(Event::KeyAdopted(key));
             }
             SessionEvent::KeyForgotten => {
                 self.engine = None;
