@@ -59,7 +59,7 @@ fn nulls_of_go_are_read_as_nothing() {
         "DNSConfig":{"Routes":{"example.ts.net.":null,"corp":[{"Addr":"192.0.2.53"}]},"Resolvers":null},
         "PacketFilters":{"*":null,"base":[]},"DERPMap":{"Regions":{"1":null}},"ControlTime":null,"CollectServices":null}"#,
     );
-    assert_eq!(response.online_change[&7], true);
+    assert!(response.online_change[&7]);
     let dns = response.dns_config.unwrap();
     assert_eq!((dns.routes["example.ts.net."].len(), dns.routes["corp"].len()), (0, 1));
     assert_eq!(response.packet_filters["*"], None);

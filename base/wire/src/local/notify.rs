@@ -55,6 +55,7 @@ pub struct LoginFinished {}
 /// The daemon's state. A number in events, a word in [`Status`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
+#[expect(clippy::enum_variant_names, reason = "the official names")]
 pub enum State {
     /// Just started.
     #[default]
