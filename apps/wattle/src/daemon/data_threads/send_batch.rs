@@ -36,6 +36,7 @@ impl SendBatch {
         Self {
             bytes: vec![0; MESSAGES * message_bytes_max],
             end: 0,
+            messages: 0,
             runs: Vec::with_capacity(MESSAGES),
             message_bytes_max,
         }

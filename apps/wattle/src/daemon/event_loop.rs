@@ -1,0 +1,264 @@
+//! The one owner of the node: takes what happened, calls the node, and carries out what it says.
+
+mod carry_out;
+mod preferences;
+mod questions;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use wattle_host::{HostEvent, Network};
+use wattle_link::DialError;
+use wattle_local_api::Response;
+use wattle_netcheck::LocalNetwork;
+use wattle_node::{Handoff, Node, Now, Out, PingToken, Tables};
+use wattle_session::Standing;
+use wattle_tun::Tun;
+use wattle_udp::{UdpSender, UdpSockets};
+use wattle_wire::local::{Notify, State};
+
+use super::chores::Chores;
+use super::control_link::ControlLink;
+use super::data_threads::{DataThreads, RelayInbound};
+use super::host_worker::HostWorker;
+use super::input::{ControlNews, Input, RelayNews};
+use super::limits::{DIALS_UNTIL_TOLD, INPUTS_AT_ONCE_MAX, SHUTDOWN_WAIT, TICK_MIN};
+use super::local::Call;
+use super::relay_links::RelayLinks;
+use super::saved::Saved;
+use super::watchers::Watchers;
+
+pub(super) use preferences::for_node;
+
+/// Everything that the loop owns.
+pub(super) struct EventLoop {
+    pub(super) node: Node,
+    pub(super) saved: Saved,
+    pub(super) tables: Arc<ArcSwap<Tables>>,
+    pub(super) tun: Arc<Tun>,
+    pub(super) udp: UdpSockets,
+    pub(super) sender: UdpSender,
+    pub(super) data_threads: DataThreads,
+    pub(super) relay_inbound: RelayInbound,
+    pub(super) control: ControlLink,
+    pub(super) relays: RelayLinks,
+    pub(super) chores: Chores,
+    pub(super) host: HostWorker,
+    pub(super) watchers: Watchers,
+    pub(super) people: People,
+    pub(super) shutting_down: bool,
+}
+
+/// What people wait for, and what they were told.
+#[derive(Default)]
+pub(super) struct People {
+    /// The state that watchers know.
+    pub(super) state: State,
+    /// The page that somebody must open.
+    pub(super) browse_to: Option<String>,
+    /// Why there is no connection to the coordination server.
+    pub(super) control_problem: Option<String>,
+    /// Dials that failed in a row.
+    pub(super) dials_failed: u32,
+    /// Why the host is not set up.
+    pub(super) host_problem: Option<String>,
+    /// How wrong our clock is.
+    pub(super) clock_problem: Option<String>,
+    /// A sign-in is going on, whose end watchers are told.
+    pub(super) signing_in: bool,
+    /// Pings under way.
+    pub(super) pings: BTreeMap<PingToken, (IpAddr, oneshot::Sender<Response>)>,
+    /// Those who wait for a new measurement.
+    pub(super) netchecks: Vec<oneshot::Sender<Response>>,
+}
+
+/// Where things come from.
+pub(super) struct Sources {
+    pub(super) handoffs: mpsc::Receiver<Handoff>,
+    pub(super) inputs: mpsc::Receiver<Input>,
+    pub(super) host_events: mpsc::Receiver<HostEvent>,
+    pub(super) calls: mpsc::Receiver<Call>,
+}
+
+pub(super) fn now() -> Now {
+    Now { mono: wattle_clock::now(), wall: wattle_clock::unix_now() }
+}
+
+impl EventLoop {
+    /// Begins: with a key, and when people want it, back to our place in the network.
+    pub(super) fn begin(&mut self, network: &Network) {
+        let mut out = Out::default();
+        self.node.set_network(self.local_network(network), now(), &mut out);
+        if self.saved.prefs.want_running && self.saved.node_key.is_some() {
+            self.node.start(now(), &mut out);
+        }
+        self.carry_out(out);
+    }
+
+    /// Runs until `ended` is ready or somebody asks for the end.
+    pub(super) async fn run(&mut self, mut sources: Sources, ended: impl Future<Output = ()>) {
+        let mut ended = std::pin::pin!(ended);
+        while !self.shutting_down {
+            let wake = self.node.next_timeout().map(|deadline| wattle_clock::until(deadline.latest).max(TICK_MIN));
+            let mut out = Out::default();
+            tokio::select! {
+                () = &mut ended => break,
+                Some(handoff) = sources.handoffs.recv() => {
+                    self.node.handle_handoff(handoff, now(), &mut out);
+                    for _ in 1..INPUTS_AT_ONCE_MAX {
+                        let Ok(handoff) = sources.handoffs.try_recv() else { break };
+                        self.node.handle_handoff(handoff, now(), &mut out);
+                    }
+                }
+                Some(input) = sources.inputs.recv() => self.handle_input(input, &mut out),
+                Some(event) = sources.host_events.recv() => self.handle_host_event(event, &mut out),
+                Some(call) = sources.calls.recv() => self.answer(call, &mut out),
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
+                    self.node.handle_timeout(now(), &mut out);
+                }
+                else => break,
+            }
+            self.carry_out(out);
+        }
+    }
+
+    /// Ends: the host gets its routes back, the threads stop.
+    pub(super) async fn end(mut self) {
+        let mut out = Out::default();
+        self.node.stop(now(), &mut out);
+        self.carry_out(out);
+        if tokio::time::timeout(SHUTDOWN_WAIT, self.host.finish()).await.is_err() {
+            tracing::warn!("the host takes too long to take our routes away");
+        }
+        self.tun.stop();
+        self.udp.stop();
+        self.data_threads.join();
+    }
+
+    fn handle_input(&mut self, input: Input, out: &mut Out) {
+        match input {
+            Input::Control(generation, news) if self.control.is_current(generation) => self.handle_control(news, out),
+            Input::Relay(generation, region, news) if self.relays.is_current(region, generation) => {
+                self.node.note_relay_frame(region, now());
+                match news {
+                    RelayNews::Opened => self.node.handle_relay_open(region, now(), out),
+                    RelayNews::Lost(sentence) => {
+                        tracing::info!(region = region.0, sentence, "no link to the relay");
+                        self.relays.close(region);
+                        self.node.handle_relay_lost(region, now(), out);
+                    }
+                    RelayNews::Packet(from, mut message) => {
+                        if !self.relay_inbound.handle(region, from, &mut message) {
+                            self.node.handle_relay_frame(region, from, &message, now(), out);
+                        }
+                    }
+                    RelayNews::PeerGone(peer) => self.node.handle_peer_gone(region, &peer, now(), out),
+                    RelayNews::Alive => {}
+                }
+            }
+            Input::Control(..) | Input::Relay(..) => {}
+            Input::Resolved(host, addresses) => self.node.handle_resolved(&host, &addresses, now(), out),
+            Input::HttpsTimed(region, latency) => self.node.handle_https(region, latency, now(), out),
+            Input::DnsAnswered(id, message) => self.node.handle_dns_answer(id, &message, out),
+            Input::HostApplied(problem) => {
+                if let Some(problem) = &problem {
+                    tracing::warn!(problem, "the host is not set up");
+                }
+                self.people.host_problem = problem;
+            }
+        }
+    }
+
+    fn handle_control(&mut self, news: ControlNews, out: &mut Out) {
+        match news {
+            ControlNews::Connected(client) => {
+                self.control.adopt(client);
+                self.people.control_problem = None;
+                self.people.dials_failed = 0;
+                self.node.handle_connected(now(), out);
+            }
+            ControlNews::DialFailed(error) => {
+                self.note_failed_dial(&error);
+                self.control.disconnect();
+                self.node.handle_disconnected(now(), out);
+            }
+            ControlNews::Lost => {
+                tracing::info!("the connection to the coordination server is lost");
+                self.control.disconnect();
+                self.node.handle_disconnected(now(), out);
+            }
+            ControlNews::Answered(id, response) => self.node.handle_response(id, &response, now(), out),
+            ControlNews::Failed(id, sentence) => {
+                tracing::debug!(sentence, "no answer from the coordination server");
+                self.node.handle_failure(id, now(), out);
+            }
+            ControlNews::Frame(id, frame) => self.node.handle_frame(id, &frame, now(), out),
+            ControlNews::StreamEnded(id) => self.node.handle_stream_end(id, now(), out),
+        }
+    }
+
+    /// A server that says no, or is none, is worth telling at once; one that does not answer may be on its way up.
+    fn note_failed_dial(&mut self, error: &DialError) {
+        let sentence = error.to_string();
+        tracing::info!(sentence, "no connection to the coordination server");
+        self.people.dials_failed += 1;
+        let may_pass = matches!(error, DialError::Unreachable { .. } | DialError::UnknownName { .. });
+        if !may_pass || self.people.dials_failed == DIALS_UNTIL_TOLD {
+            self.tell(Notify { err_message: Some(sentence.clone()), ..Notify::default() });
+        }
+        self.people.control_problem = Some(sentence);
+    }
+
+    fn handle_host_event(&mut self, event: HostEvent, out: &mut Out) {
+        match event {
+            HostEvent::NetworkChanged(network) => {
+                tracing::info!(?network, "the network changed");
+                self.node.handle_network_change(self.local_network(&network), now(), out);
+            }
+            HostEvent::Restored { changes } => tracing::warn!(changes, "somebody took addresses, routes or rules of ours away; they are back"),
+        }
+    }
+
+    fn local_network(&self, network: &Network) -> LocalNetwork {
+        LocalNetwork {
+            addresses: network.addresses.clone(),
+            port_v4: self.udp.port(),
+            port_v6: self.udp.port_v6(),
+        }
+    }
+
+    /// The state, as people are told it.
+    fn state(&self) -> State {
+        let prefs = &self.saved.prefs;
+        match self.node.standing() {
+            Standing::WaitingForBrowser { .. } | Standing::Expired => State::NeedsLogin,
+            Standing::WaitingForApproval => State::NeedsMachineAuth,
+            Standing::SignedOut if !self.node.has_key() => State::NeedsLogin,
+            Standing::SignedOut | Standing::Member if !prefs.want_running => State::Stopped,
+            Standing::Member if self.node.map().self_node.is_some() => State::Running,
+            Standing::SignedOut | Standing::Member => State::Starting,
+        }
+    }
+
+    /// Tells watchers of a new state.
+    fn note_state(&mut self) {
+        let state = self.state();
+        if self.people.state == state {
+            return;
+        }
+        self.people.state = state;
+        tracing::info!(state = state.as_str(), "state");
+        if matches!(state, State::Starting | State::Running) && std::mem::take(&mut self.people.signing_in) {
+            self.people.browse_to = None;
+            self.tell(Notify { login_finished: Some(Default::default()), ..Notify::default() });
+        }
+        self.tell(Notify { state: Some(state), ..Notify::default() });
+    }
+
+    fn tell(&mut self, event: Notify) {
+        self.watchers.tell(&Notify { version: env!("CARGO_PKG_VERSION").to_owned(), ..event });
+    }
+}
