@@ -1,0 +1,105 @@
+//! Our coordination server, running in the lab, and its administrator.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use wattle_netns::Host;
+
+use crate::tools::Missing;
+use crate::{Logged, eventually, spawn_logged, tools, web};
+
+const PORT: u16 = 8080;
+
+/// A running `wattle-control`.
+#[derive(Debug)]
+pub struct Control {
+    program: PathBuf,
+    host: Host,
+    url: String,
+    _process: Logged,
+    folder: TempDir,
+}
+
+impl Control {
+    /// Starts it on a public host with no configuration but its address.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start(host: &Host) -> Result<Self, Missing> {
+        Self::start_with(host, "")
+    }
+
+    /// The same with a configuration file.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start_with(host: &Host, configuration: &str) -> Result<Self, Missing> {
+        let program = tools::program("wattle-control")?;
+        let folder = TempDir::new().expect("there is a place for temporary files");
+        let address = (host.address(), PORT).into();
+        let url = format!("http://{address}");
+        let mut command = host.command(&program);
+        command.arg("--data").arg(folder.path()).arg("serve");
+        command.args(["--listen", &format!("{address}"), "--server-url", &url]);
+        if !configuration.is_empty() {
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, configuration).expect("the test's folder is writable");
+            command.arg("--config").arg(path);
+        }
+        let process = spawn_logged(host, "wattle-control", folder.path(), &mut command);
+        let control = Self { program, host: host.clone(), url, _process: process, folder };
+        eventually("the coordination server comes up", Duration::from_secs(30), || {
+            web::fetch(&control.host, address, "/health", "control")
+        });
+        Ok(control)
+    }
+
+    /// What nodes log in to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// An auth key. `words` are further flags, such as `--tag tag:web`.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    pub fn key(&self, words: &[&str]) -> String {
+        let made = self.administrate(&[&["keys", "create", "--reusable", "--json"], words].concat());
+        let made: Value = serde_json::from_str(&made).expect("keys create --json says JSON");
+        made["key"].as_str().expect("the key is told when it is made").to_owned()
+    }
+
+    /// The nodes, as `nodes list --json` has them.
+    ///
+    /// # Panics
+    /// When they cannot be listed.
+    pub fn nodes(&self) -> Value {
+        serde_json::from_str(&self.administrate(&["nodes", "list", "--json"])).expect("nodes list --json says JSON")
+    }
+
+    /// Sets the policy.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn set_policy(&self, policy: &str) {
+        let path = self.folder.path().join("policy.hujson");
+        std::fs::write(&path, policy).expect("the test's folder is writable");
+        self.administrate(&["policy", "set", &path.to_string_lossy()]);
+    }
+
+    /// Runs a verb of the administrator and gives what it said.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn administrate(&self, words: &[&str]) -> String {
+        let mut command = Command::new(&self.program);
+        command.arg("--data").arg(self.folder.path()).args(words);
+        let output = command.output().expect("a program that was found starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "wattle-control {}: {errors}", words.join(" "));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
