@@ -163,10 +163,9 @@ fn accepted(reply: Reply) -> anyhow::Result<Reply> {
 fn explain(error: ClientError) -> anyhow::Error {
     let told = |socket: &Path, what: &str| anyhow!("{what} (socket {})", socket.display());
     match &error {
-        ClientError::NotRunning { socket } => told(
-            socket,
-            "the daemon is not running: start it with `sudo wattle daemon` or `sudo systemctl start wattled`",
-        ),
+        ClientError::NotRunning { socket } => {
+            told(socket, "the daemon is not running: start it with `sudo wattle daemon`")
+        }
         ClientError::Permission { socket } => told(socket, "not permitted to talk to the daemon: use sudo"),
         ClientError::Refused(_) | ClientError::TooLarge | ClientError::TimedOut | ClientError::Broken(_) => {
             error.into()
