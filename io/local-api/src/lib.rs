@@ -38,7 +38,7 @@ mod limits {
     pub(crate) const REPLY_BYTES: usize = 64 << 20;
     /// The longest line of a stream that a client takes; one may carry a whole network map.
     pub(crate) const LINE_BYTES: usize = 64 << 20;
-    /// Connections at once: a person's terminals, a tray icon, some scripts. More wait in the kernel's queue.
+    /// Connections at once: a person's terminals, a tray icon, some scripts. As many again for those who may only read.
     pub(crate) const CONNECTIONS: usize = 64;
     /// How long a caller may take to send a request's head, and then its body.
     pub(crate) const REQUEST_WAIT: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -118,16 +118,17 @@ impl Server {
     /// Answers until `shutdown` ends; then lets running answers end, a moment at most, and removes the socket.
     pub async fn serve(self, handler: impl Handler, shutdown: impl Future<Output = ()>) {
         let handler = Arc::new(handler);
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let (operators, others) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Semaphore::new(CONNECTIONS)));
+        let own_uid = nix::unistd::geteuid().as_raw();
         let connections = GracefulShutdown::new();
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
-                accepted = accept(&self.listener, &room) => accepted,
+                accepted = self.listener.accept() => accepted,
             };
-            let (stream, place) = match accepted {
-                Ok(accepted) => accepted,
+            let stream = match accepted {
+                Ok((stream, _address)) => stream,
                 Err(error) => {
                     // Out of descriptors, mostly: wait for some to come back rather than spin.
                     tracing::warn!(%error, "could not take a LocalAPI connection");
@@ -136,6 +137,12 @@ impl Server {
                 }
             };
             let Ok(caller) = PeerCredentials::of(&stream) else { continue };
+            // Others cannot take the places of those who run this machine.
+            let room = if caller.is_root() || caller.uid == own_uid { &operators } else { &others };
+            let Ok(place) = Arc::clone(room).try_acquire_owned() else {
+                tracing::debug!(uid = caller.uid, "too many LocalAPI connections: one was closed");
+                continue;
+            };
             let handler = Arc::clone(&handler);
             let service = service_fn(move |request| {
                 let handler = Arc::clone(&handler);
@@ -158,16 +165,6 @@ impl Server {
         }
         let _gone: io::Result<()> = fs::remove_file(&self.socket);
     }
-}
-
-/// A connection and its place among those that may be open at once.
-async fn accept(
-    listener: &UnixListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _address) = listener.accept().await?;
-    Ok((stream, place))
 }
 
 async fn answer(handler: &impl Handler, request: http::Request<Incoming>, caller: PeerCredentials) -> Response {

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use http::Method;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 /// A running server, which ends in order when the test says so.
@@ -186,4 +187,22 @@ async fn without_a_daemon_the_client_says_so() {
     let client = Client::new(home.path().join("nobody.sock"));
     let outcome = client.request(Method::GET, "/", Bytes::new()).await;
     assert!(matches!(outcome, Err(ClientError::NotRunning { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed_and_later_ones_are_served() {
+    let running = Running::start(echo);
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        held.push(UnixStream::connect(running.socket()).await.unwrap());
+    }
+    let mut beyond = UnixStream::connect(running.socket()).await.unwrap();
+    assert_eq!(beyond.read(&mut [0; 16]).await.unwrap(), 0);
+    // The server notices that the others left some time after they did.
+    held.clear();
+    let request = || async { running.client().request(Method::GET, "/", Bytes::new()).await };
+    while request().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    running.end().await;
 }
