@@ -148,8 +148,8 @@ impl Session {
             out.events.push(Event::KeyAdopted(key.clone()));
             self.key = Some(key);
         }
+        // The waits go on growing until a map comes: a server may take us in and then not feed us, again and again.
         self.login = Login::Done;
-        self.backoff.reset();
         if !answer.login.login_name.is_empty() {
             out.events.push(Event::SignedInAs(answer.login.login_name));
         }

@@ -144,6 +144,22 @@ fn a_server_that_forgot_us_is_asked_to_register_again() {
 }
 
 #[test]
+fn a_server_that_takes_us_in_but_does_not_feed_us_is_asked_ever_more_rarely() {
+    let (mut session, mut stream) = member();
+    let (mut now, mut waits) = (START, Vec::new());
+    for _ in 0..12 {
+        session.handle_response(stream, &refused(404, "no such node"), now, &mut Out::default());
+        let due = session.next_timeout().unwrap().latest;
+        waits.push(due.since(now));
+        now = due;
+        let id = only_request(&effects(|out| session.handle_timeout(now, out))).id;
+        let out = effects(|out| session.handle_response(id, &ok(r#"{"MachineAuthorized":true}"#), now, out));
+        stream = only_request(&out).id;
+    }
+    assert!(waits[11] > Duration::from_secs(10), "{waits:?}");
+}
+
+#[test]
 fn a_busy_server_is_left_alone_as_long_as_it_says() {
     let (mut session, stream) = member();
     let busy = Response { retry_after: Some(Duration::from_secs(42)), ..refused(429, "") };
@@ -241,5 +257,65 @@ proptest! {
         let (mut session, stream) = member();
         session.handle_response(stream, &Response { status, retry_after: None, body }, START, &mut Out::default());
         prop_assert!(session.next_timeout().is_some());
+    }
+
+    /// Whatever happens in whatever order: requests leave over a connection only, one stream at a time, and no timer spins.
+    #[test]
+    fn any_order_of_events_keeps_the_session_sane(steps in prop::collection::vec((0u8..14, 0u8..4), 1..120)) {
+        let (mut session, mut now) = (session(), START);
+        let (mut up, mut open): (bool, Vec<(RequestId, Kind)>) = (false, Vec::new());
+        for (step, which) in steps {
+            let mut out = Out::default();
+            let answered = open.get(usize::from(which)).copied();
+            match step {
+                0 => session.login(LoginOptions { auth_key: None, fresh_key: which == 0 }, now, &mut out),
+                1 => session.start(now, &mut out),
+                2 => session.stop(&mut out),
+                3 => session.logout(&mut out),
+                4 => session.set_disco(Some(wattle_keys::DiscoPublic::from_bytes([which; 32])), now, &mut out),
+                5 if !up => {
+                    up = true;
+                    session.handle_connected(now, &mut out);
+                }
+                6 => {
+                    (up, open) = (false, Vec::new());
+                    session.handle_disconnected(now, &mut out);
+                }
+                7 | 8 => if let Some((id, kind)) = answered {
+                    match kind {
+                        Kind::Stream => session.handle_frame(id, &first_map(""), now, WALL, &mut out),
+                        Kind::Once | Kind::Held => {
+                            open.retain(|(other, _)| *other != id);
+                            session.handle_response(id, &ok(r#"{"MachineAuthorized":true}"#), now, &mut out);
+                        }
+                    }
+                },
+                9 | 10 => if let Some((id, _)) = answered {
+                    let bodies = [r#"{"AuthURL":"http://c/x"}"#, r#"{"NodeKeyExpired":true}"#, "garbage"];
+                    open.retain(|(other, _)| *other != id);
+                    let response = if step == 9 { ok(bodies[usize::from(which) % 3]) } else { refused(404, "") };
+                    session.handle_response(id, &response, now, &mut out);
+                },
+                11 => if let Some((id, _)) = answered {
+                    open.retain(|(other, _)| *other != id);
+                    session.handle_failure(id, now, &mut out);
+                },
+                _ => if let Some(deadline) = session.next_timeout() {
+                    now = now.max(deadline.latest);
+                    session.handle_timeout(now, &mut out);
+                },
+            }
+            open.retain(|(id, _)| !out.cancels.contains(id));
+            if out.events.iter().any(|event| matches!(event, Event::Disconnect)) {
+                (up, open) = (false, Vec::new());
+            }
+            prop_assert!(up || out.requests.is_empty(), "a request without a connection");
+            open.extend(out.requests.iter().map(|request| (request.id, request.kind)));
+            prop_assert!(open.iter().filter(|(_, kind)| *kind == Kind::Stream).count() <= 1, "two streams");
+            prop_assert!(open.len() <= 8, "requests pile up");
+            if step >= 12 {
+                prop_assert!(session.next_timeout().is_none_or(|deadline| deadline.latest > now), "a timer spins");
+            }
+        }
     }
 }
