@@ -167,7 +167,7 @@ async fn connect(
             let by_hand = auth_key.is_empty();
             let signed_in = status.have_node_key && status.backend_state != State::NeedsLogin.as_str();
             api.start(&Options { update_prefs: Some(*prefs), auth_key }).await?;
-            if by_hand && (fresh || !signed_in) {
+            if fresh || (by_hand && !signed_in) {
                 api.login_interactive().await?;
             }
         }

@@ -69,6 +69,10 @@ pub(super) struct People {
     pub(super) clock_problem: Option<String>,
     /// A sign-in is going on, whose end watchers are told.
     pub(super) signing_in: bool,
+    /// A key to sign in with, should the server not know us any more.
+    pub(super) spare_auth_key: Option<String>,
+    /// The server refused us, and nothing has been tried since.
+    pub(super) turned_away: bool,
     /// Pings under way.
     pub(super) pings: BTreeMap<PingToken, (IpAddr, oneshot::Sender<Response>)>,
     /// Those who wait for a new measurement.
@@ -236,7 +240,7 @@ impl EventLoop {
         match self.node.standing() {
             Standing::WaitingForBrowser { .. } | Standing::Expired => State::NeedsLogin,
             Standing::WaitingForApproval => State::NeedsMachineAuth,
-            Standing::SignedOut if !self.node.has_key() => State::NeedsLogin,
+            Standing::SignedOut if !self.node.has_key() || self.people.turned_away => State::NeedsLogin,
             Standing::SignedOut | Standing::Member if !prefs.want_running => State::Stopped,
             Standing::Member if self.node.map().self_node.is_some() => State::Running,
             Standing::SignedOut | Standing::Member => State::Starting,
@@ -253,6 +257,7 @@ impl EventLoop {
         tracing::info!(state = state.as_str(), "state");
         if matches!(state, State::Starting | State::Running) && std::mem::take(&mut self.people.signing_in) {
             self.people.browse_to = None;
+            self.people.spare_auth_key = None;
             self.tell(Notify { login_finished: Some(Default::default()), ..Notify::default() });
         }
         self.tell(Notify { state: Some(state), ..Notify::default() });

@@ -5,6 +5,7 @@ use wattle_host::Desired;
 use wattle_local_api::respond;
 use wattle_node::{Event, Out};
 use wattle_tun::MTU;
+use wattle_session::Standing;
 use wattle_time::UnixTime;
 use wattle_wire::local::Notify;
 
@@ -13,8 +14,20 @@ use crate::daemon::limits::CLOCK_SKEW_MAX;
 use crate::daemon::status;
 
 impl EventLoop {
-    /// Does all that stands there.
-    pub(super) fn carry_out(&mut self, out: Out) {
+    /// Does all that stands there, and what follows from it.
+    pub(super) fn carry_out(&mut self, mut out: Out) {
+        loop {
+            let mut more = Out::default();
+            self.carry_out_once(out, &mut more);
+            if more.requests.is_empty() && more.events.is_empty() && more.cancels.is_empty() {
+                break;
+            }
+            out = more;
+        }
+        self.note_state();
+    }
+
+    fn carry_out_once(&mut self, out: Out, more: &mut Out) {
         if let Some(tables) = out.tables {
             self.tables.store(tables);
         }
@@ -36,12 +49,11 @@ impl EventLoop {
             self.control.send(request);
         }
         for event in out.events {
-            self.act_on(event);
+            self.act_on(event, more);
         }
-        self.note_state();
     }
 
-    fn act_on(&mut self, event: Event) {
+    fn act_on(&mut self, event: Event, more: &mut Out) {
         match event {
             Event::HostWanted { addresses, routes } => {
                 let desired = Desired { addresses, routes, throw: Vec::new(), mtu: MTU };
@@ -58,6 +70,7 @@ impl EventLoop {
             Event::RelayPrefer(region, preferred) => self.relays.prefer(region, preferred),
             Event::Connect => self.control.connect(&self.saved.prefs.control_url),
             Event::Disconnect => self.control.disconnect(),
+            Event::BrowseTo(_) if self.people.spare_auth_key.is_some() => self.sign_in_with_spare_key(more),
             Event::BrowseTo(url) => {
                 tracing::info!(url, "somebody must open a page");
                 self.people.browse_to = Some(url.clone());
@@ -70,7 +83,12 @@ impl EventLoop {
                 let client = self.control.client().filter(|_| through_channel).cloned();
                 self.chores.show_life(url, client);
             }
+            Event::Refused(_) if self.is_turned_away() && self.people.spare_auth_key.is_some() => {
+                self.sign_in_with_spare_key(more);
+            }
             Event::Refused(sentence) => {
+                self.people.turned_away = self.is_turned_away();
+                self.people.signing_in &= !self.people.turned_away;
                 tracing::warn!(sentence, "the coordination server refuses");
                 self.people.control_problem = Some(sentence.clone());
                 self.tell(Notify { err_message: Some(sentence), ..Notify::default() });
@@ -99,6 +117,15 @@ impl EventLoop {
                 }
             }
         }
+    }
+
+    fn is_turned_away(&self) -> bool {
+        *self.node.standing() == Standing::SignedOut
+    }
+
+    fn sign_in_with_spare_key(&mut self, more: &mut Out) {
+        let key = self.people.spare_auth_key.take();
+        self.sign_in(key, more);
     }
 
     /// Keys expire by the server's clock: a host whose own clock is wrong should hear of it.

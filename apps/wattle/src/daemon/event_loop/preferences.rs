@@ -1,7 +1,7 @@
 //! What people decide, brought to every part that it is about.
 
 use wattle_node::{Out, Preferences};
-use wattle_session::LoginOptions;
+use wattle_session::{LoginOptions, Standing};
 use wattle_wire::local::{Notify, Options, Persist, Prefs};
 
 use super::{EventLoop, now};
@@ -52,41 +52,63 @@ impl EventLoop {
         let moved = old.control_url != new.control_url;
         if (moved || !new.want_running) && old.want_running {
             self.node.stop(now(), out);
+            self.people.signing_in = false;
+            self.people.browse_to = None;
             self.people.control_problem = None;
             self.people.dials_failed = 0;
         }
         if new.want_running && (moved || !old.want_running) && self.node.has_key() {
+            self.people.turned_away = false;
             self.node.start(now(), out);
         }
         let shown = self.shown_prefs();
         self.tell(Notify { prefs: Some(shown), ..Notify::default() });
     }
 
-    /// Starts, and signs in when there is a key to do it with and nobody is signed in.
+    /// Starts. A key to sign in with is used when nobody is signed in, or else kept for when the server does not know us:
+    /// a script that says `up --auth-key` at every boot must not need a new key each time.
     pub(super) fn start(&mut self, options: Options, out: &mut Out) {
         let moved = options.update_prefs.as_ref().is_some_and(|prefs| prefs.control_url != self.saved.prefs.control_url);
+        self.people.spare_auth_key = Some(options.auth_key).filter(|key| !key.is_empty());
         if let Some(prefs) = options.update_prefs {
             self.set_prefs(prefs, out);
         }
-        let stranger = !self.node.has_key() || moved || *self.node.standing() == wattle_session::Standing::Expired;
-        if !options.auth_key.is_empty() && stranger {
-            self.sign_in(Some(options.auth_key), out);
+        let is_stranger = match self.node.standing() {
+            Standing::Expired | Standing::WaitingForBrowser { .. } => true,
+            Standing::SignedOut => self.people.turned_away || !self.node.has_key(),
+            Standing::Member | Standing::WaitingForApproval => false,
+        };
+        if (is_stranger || moved) && self.people.spare_auth_key.is_some() {
+            let key = self.people.spare_auth_key.take();
+            self.sign_in(key, out);
+        }
+    }
+
+    /// Signs in anew: with the key that `start` brought, or with a browser.
+    pub(super) fn sign_in_anew(&mut self, out: &mut Out) {
+        if let Some(key) = self.people.spare_auth_key.take() {
+            self.login(LoginOptions { auth_key: Some(key), fresh_key: true }, out);
+        } else if let (Some(url), Standing::WaitingForBrowser { .. }) = (self.people.browse_to.clone(), self.node.standing()) {
+            self.people.signing_in = true;
+            self.tell(Notify { browse_to_url: Some(url), ..Notify::default() });
+        } else if !(self.people.signing_in && self.people.browse_to.is_none()) {
+            self.sign_in(None, out);
         }
     }
 
     /// Signs in, with a key or a browser.
     pub(super) fn sign_in(&mut self, auth_key: Option<String>, out: &mut Out) {
+        let fresh_key = auth_key.is_none() && self.node.has_key();
+        self.login(LoginOptions { auth_key, fresh_key }, out);
+    }
+
+    fn login(&mut self, options: LoginOptions, out: &mut Out) {
         self.people.signing_in = true;
+        self.people.turned_away = false;
+        self.people.browse_to = None;
         self.people.control_problem = None;
         self.people.dials_failed = 0;
-        if let (None, Some(url), wattle_session::Standing::WaitingForBrowser { .. }) =
-            (&auth_key, self.people.browse_to.clone(), self.node.standing())
-        {
-            self.tell(Notify { browse_to_url: Some(url), ..Notify::default() });
-            return;
-        }
-        let fresh_key = auth_key.is_none() && self.node.has_key();
-        self.node.login(LoginOptions { auth_key, fresh_key }, now(), out);
+        self.node.login(options, now(), out);
     }
 
     /// Signs out.
@@ -94,6 +116,7 @@ impl EventLoop {
         self.node.logout(now(), out);
         self.people.browse_to = None;
         self.people.signing_in = false;
+        self.people.spare_auth_key = None;
         let prefs = Prefs { want_running: false, logged_out: true, ..self.saved.prefs.clone() };
         self.saved.prefs = prefs;
         self.save();

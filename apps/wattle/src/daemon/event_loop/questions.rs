@@ -75,7 +75,7 @@ impl EventLoop {
                 done()
             }
             Question::LoginInteractive => {
-                self.sign_in(None, out);
+                self.sign_in_anew(out);
                 done()
             }
             Question::Logout => {
