@@ -1,5 +1,6 @@
 //! `wattle daemon`: the node itself.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
@@ -40,7 +41,8 @@ impl Daemon {
         // Libraries speak up only when something is wrong, or when everything is wanted.
         let usual = if self.verbose > 1 { level.to_owned() } else { format!("warn,wattle={level}") };
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let colourful = std::io::stderr().is_terminal();
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colourful).init();
         daemon::run(daemon::Options { state_dir: self.state_dir, socket, tun: self.tun, port: self.port })?;
         Ok(Outcome::Done)
     }

@@ -62,7 +62,11 @@ impl Chores {
             let shown = match channel {
                 Some(channel) => {
                     let path = url.parse::<http::Uri>().ok()?.path_and_query()?.as_str().to_owned();
-                    channel.request(http::Method::HEAD, &path, Vec::new()).await.map(drop).map_err(|error| error.to_string())
+                    channel
+                        .request(http::Method::HEAD, &path, Vec::new())
+                        .await
+                        .map(drop)
+                        .map_err(|error| error.to_string())
                 }
                 None => dialer.get(&url).await.map(drop).map_err(|error| error.to_string()),
             };

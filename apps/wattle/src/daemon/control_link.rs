@@ -33,7 +33,15 @@ impl Drop for Task {
 
 impl ControlLink {
     pub(super) fn new(dialer: Dialer, machine: MachinePrivate, inputs: mpsc::Sender<Input>) -> Self {
-        Self { dialer, machine, inputs, generation: Generation(0), dialing: None, client: None, requests: BTreeMap::new() }
+        Self {
+            dialer,
+            machine,
+            inputs,
+            generation: Generation(0),
+            dialing: None,
+            client: None,
+            requests: BTreeMap::new(),
+        }
     }
 
     /// Dials once. What comes of it is brought as [`ControlNews`].
@@ -103,7 +111,8 @@ impl ControlLink {
 }
 
 async fn carry(client: &ControlClient, request: Request) -> Result<ControlNews, String> {
-    let reply = client.post(request.path, Some(&request.node), request.body).await.map_err(|error| error.to_string())?;
+    let reply =
+        client.post(request.path, Some(&request.node), request.body).await.map_err(|error| error.to_string())?;
     Ok(ControlNews::Answered(request.id, response(reply)))
 }
 

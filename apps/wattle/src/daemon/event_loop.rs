@@ -222,16 +222,14 @@ impl EventLoop {
                 tracing::info!(?network, "the network changed");
                 self.node.handle_network_change(self.local_network(&network), now(), out);
             }
-            HostEvent::Restored { changes } => tracing::warn!(changes, "somebody took addresses, routes or rules of ours away; they are back"),
+            HostEvent::Restored { changes } => {
+                tracing::warn!(changes, "somebody took addresses, routes or rules of ours away; they are back")
+            }
         }
     }
 
     fn local_network(&self, network: &Network) -> LocalNetwork {
-        LocalNetwork {
-            addresses: network.addresses.clone(),
-            port_v4: self.udp.port(),
-            port_v6: self.udp.port_v6(),
-        }
+        LocalNetwork { addresses: network.addresses.clone(), port_v4: self.udp.port(), port_v6: self.udp.port_v6() }
     }
 
     /// The state, as people are told it.

@@ -102,9 +102,12 @@ impl Question {
             "debug" if write => Self::Debug(query.required("action")?),
             "metrics" | "usermetrics" if read => Self::Metrics,
             "shutdown" if write => Self::Shutdown,
-            "status" | "prefs" | "check-prefs" | "start" | "login-interactive" | "logout" | "watch-ipn-bus" | "whois"
-            | "ping" | "derpmap" | "wattle/netcheck" | "debug" | "metrics" | "usermetrics" | "shutdown" => {
-                return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not the way to ask for {endpoint}")));
+            "status" | "prefs" | "check-prefs" | "start" | "login-interactive" | "logout" | "watch-ipn-bus"
+            | "whois" | "ping" | "derpmap" | "wattle/netcheck" | "debug" | "metrics" | "usermetrics" | "shutdown" => {
+                return Err(Refusal(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    format!("{method} is not the way to ask for {endpoint}"),
+                ));
             }
             _ => return Err(unknown()),
         })
@@ -113,7 +116,9 @@ impl Question {
     /// Whether only root and the operator may ask it.
     pub(super) fn is_privileged(&self) -> bool {
         match self {
-            Self::Status { .. } | Self::Prefs | Self::WhoIs(_) | Self::Ping(..) | Self::DerpMap | Self::Metrics => false,
+            Self::Status { .. } | Self::Prefs | Self::WhoIs(_) | Self::Ping(..) | Self::DerpMap | Self::Metrics => {
+                false
+            }
             Self::Watch { .. } | Self::Netcheck { .. } | Self::CheckPrefs(_) => false,
             Self::EditPrefs(_) | Self::Start(_) | Self::LoginInteractive | Self::Logout => true,
             Self::Debug(_) | Self::Shutdown => true,
@@ -143,13 +148,17 @@ fn body<T: DeserializeOwned + Default>(request: &Request) -> Result<Box<T>, Refu
         return Ok(Box::default());
     }
     let read = serde_json::from_slice(request.body());
-    read.map(Box::new).map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("the body is not what it should be: {error}")))
+    read.map(Box::new)
+        .map_err(|error| Refusal(StatusCode::BAD_REQUEST, format!("the body is not what it should be: {error}")))
 }
 
 /// An address, with or without a port.
 fn address(text: &str) -> Result<IpAddr, Refusal> {
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
-    text.parse().ok().or_else(with_port).ok_or_else(|| Refusal(StatusCode::BAD_REQUEST, format!("{text:?} is no address")))
+    text.parse()
+        .ok()
+        .or_else(with_port)
+        .ok_or_else(|| Refusal(StatusCode::BAD_REQUEST, format!("{text:?} is no address")))
 }
 
 fn ping_kind(text: &str) -> Result<PingKind, Refusal> {
@@ -167,7 +176,9 @@ mod tests {
     use bytes::Bytes;
 
     fn read(method: Method, path: &str, body: &'static str) -> Result<Question, Refusal> {
-        Question::read(&http::Request::builder().method(method).uri(path).body(Bytes::from_static(body.as_bytes())).unwrap())
+        Question::read(
+            &http::Request::builder().method(method).uri(path).body(Bytes::from_static(body.as_bytes())).unwrap(),
+        )
     }
 
     #[test]
@@ -176,10 +187,14 @@ mod tests {
         assert_eq!(read(Method::GET, "/localapi/v0/status?peers=false", ""), Ok(Question::Status { peers: false }));
         assert_eq!(read(Method::GET, "/localapi/v0/watch-ipn-bus?mask=6", ""), Ok(Question::Watch { mask: 6 }));
         let address = "fd7a:115c:a1e0::1".parse().unwrap();
-        assert_eq!(read(Method::GET, "/localapi/v0/whois?addr=%5Bfd7a%3A115c%3Aa1e0%3A%3A1%5D%3A80&proto=tcp", ""), Ok(Question::WhoIs(address)));
+        assert_eq!(
+            read(Method::GET, "/localapi/v0/whois?addr=%5Bfd7a%3A115c%3Aa1e0%3A%3A1%5D%3A80&proto=tcp", ""),
+            Ok(Question::WhoIs(address))
+        );
         let ping = read(Method::POST, "/localapi/v0/ping?ip=100.64.0.1&type=TSMP&size=0", "");
         assert_eq!(ping, Ok(Question::Ping([100, 64, 0, 1].into(), PingKind::Tsmp)));
-        let start = read(Method::POST, "/localapi/v0/start", r#"{"AuthKey":"k","UpdatePrefs":{"WantRunning":true}}"#).unwrap();
+        let start =
+            read(Method::POST, "/localapi/v0/start", r#"{"AuthKey":"k","UpdatePrefs":{"WantRunning":true}}"#).unwrap();
         assert!(matches!(&start, Question::Start(options) if options.auth_key == "k"));
         assert!(start.is_privileged());
     }
@@ -192,6 +207,9 @@ mod tests {
         assert_eq!(status(read(Method::GET, "/localapi/v0/logout", "")), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(status(read(Method::PATCH, "/localapi/v0/prefs", "{")), StatusCode::BAD_REQUEST);
         assert_eq!(status(read(Method::GET, "/localapi/v0/whois?addr=ash", "")), StatusCode::BAD_REQUEST);
-        assert_eq!(status(read(Method::POST, "/localapi/v0/ping?ip=100.64.0.1&type=smoke", "")), StatusCode::BAD_REQUEST);
+        assert_eq!(
+            status(read(Method::POST, "/localapi/v0/ping?ip=100.64.0.1&type=smoke", "")),
+            StatusCode::BAD_REQUEST
+        );
     }
 }

@@ -43,7 +43,8 @@ impl Saved {
         if let Some(mode) = file.loose_mode() {
             tracing::warn!(path = %file.path().display(), "others may read the state file (mode {mode:o}); it is tightened at the next write");
         }
-        let damaged = || format!("{} is damaged: restore it, or move it away to start as a new node", file.path().display());
+        let damaged =
+            || format!("{} is damaged: restore it, or move it away to start as a new node", file.path().display());
         let mut saved = match file.contents() {
             Some(bytes) => {
                 let disk: OnDisk = serde_json::from_slice(bytes).with_context(damaged)?;

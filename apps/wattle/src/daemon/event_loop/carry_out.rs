@@ -4,9 +4,9 @@ use http::StatusCode;
 use wattle_host::Desired;
 use wattle_local_api::respond;
 use wattle_node::{Event, Out};
-use wattle_tun::MTU;
 use wattle_session::Standing;
 use wattle_time::UnixTime;
+use wattle_tun::MTU;
 use wattle_wire::local::Notify;
 
 use super::{EventLoop, now};
@@ -132,7 +132,8 @@ impl EventLoop {
     fn note_control_time(&mut self, time: UnixTime) {
         let here = now().wall;
         let skew = here.since(time).max(time.since(here));
-        let sentence = format!("the clock of this machine differs from the coordination server's by {} seconds", skew.as_secs());
+        let sentence =
+            format!("the clock of this machine differs from the coordination server's by {} seconds", skew.as_secs());
         self.people.clock_problem = (skew > CLOCK_SKEW_MAX).then_some(sentence);
     }
 
@@ -156,5 +157,8 @@ impl EventLoop {
 
 /// The refusal of what only root and the operator may do.
 pub(super) fn forbidden() -> wattle_local_api::Response {
-    respond::text(StatusCode::FORBIDDEN, "access denied: only root and the operator (wattle set --operator) may do this")
+    respond::text(
+        StatusCode::FORBIDDEN,
+        "access denied: only root and the operator (wattle set --operator) may do this",
+    )
 }

@@ -68,7 +68,8 @@ impl EventLoop {
     /// Starts. A key to sign in with is used when nobody is signed in, or else kept for when the server does not know us:
     /// a script that says `up --auth-key` at every boot must not need a new key each time.
     pub(super) fn start(&mut self, options: Options, out: &mut Out) {
-        let moved = options.update_prefs.as_ref().is_some_and(|prefs| prefs.control_url != self.saved.prefs.control_url);
+        let moved =
+            options.update_prefs.as_ref().is_some_and(|prefs| prefs.control_url != self.saved.prefs.control_url);
         self.people.spare_auth_key = Some(options.auth_key).filter(|key| !key.is_empty());
         if let Some(prefs) = options.update_prefs {
             self.set_prefs(prefs, out);
@@ -88,7 +89,9 @@ impl EventLoop {
     pub(super) fn sign_in_anew(&mut self, out: &mut Out) {
         if let Some(key) = self.people.spare_auth_key.take() {
             self.login(LoginOptions { auth_key: Some(key), fresh_key: true }, out);
-        } else if let (Some(url), Standing::WaitingForBrowser { .. }) = (self.people.browse_to.clone(), self.node.standing()) {
+        } else if let (Some(url), Standing::WaitingForBrowser { .. }) =
+            (self.people.browse_to.clone(), self.node.standing())
+        {
             self.people.signing_in = true;
             self.tell(Notify { browse_to_url: Some(url), ..Notify::default() });
         } else if !(self.people.signing_in && self.people.browse_to.is_none()) {

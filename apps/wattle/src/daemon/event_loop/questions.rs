@@ -66,7 +66,9 @@ impl EventLoop {
                 self.set_prefs(prefs, out);
                 json(&self.shown_prefs())
             }
-            Question::CheckPrefs(prefs) => json(&serde_json::json!({ "Error": problem_with(&prefs).unwrap_or_default() })),
+            Question::CheckPrefs(prefs) => {
+                json(&serde_json::json!({ "Error": problem_with(&prefs).unwrap_or_default() }))
+            }
             Question::Start(options) => {
                 if let Some(problem) = options.update_prefs.as_ref().and_then(problem_with) {
                     return respond::text(StatusCode::BAD_REQUEST, problem);
@@ -85,7 +87,9 @@ impl EventLoop {
             Question::Watch { mask } => self.watch(mask),
             Question::WhoIs(address) => match status::who_is(&self.node, address) {
                 Some(found) => json(&found),
-                None => respond::text(StatusCode::NOT_FOUND, format!("no node of this network has the address {address}")),
+                None => {
+                    respond::text(StatusCode::NOT_FOUND, format!("no node of this network has the address {address}"))
+                }
             },
             Question::DerpMap => json(&derp_map_to_wire(&self.node.map().derp)),
             Question::Debug(action) => match action.as_str() {
@@ -125,7 +129,11 @@ impl EventLoop {
     fn watch(&mut self, mask: u64) -> Response {
         let version = || env!("CARGO_PKG_VERSION").to_owned();
         let wants = |bit: u64| mask & bit != 0;
-        let page = self.people.browse_to.clone().filter(|_| wants(watch::INITIAL_STATE) && self.people.state == State::NeedsLogin);
+        let page = self
+            .people
+            .browse_to
+            .clone()
+            .filter(|_| wants(watch::INITIAL_STATE) && self.people.state == State::NeedsLogin);
         let first = Notify {
             version: version(),
             session_id: format!("{:016x}", now().mono.as_nanos()),
