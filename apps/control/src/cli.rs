@@ -1,0 +1,105 @@
+//! The verbs of administrators. Each is a call through the running server's socket, and one way to show the answer.
+
+mod door;
+mod keys;
+mod nodes;
+mod policy;
+mod table;
+mod users;
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use door::{Door, Failure};
+
+/// What can be administered.
+#[derive(clap::Subcommand)]
+pub(crate) enum Verb {
+    /// People whom nodes belong to
+    #[command(after_help = users::EXAMPLES)]
+    Users(users::Users),
+    /// Machines in the network, and those that wait to be let in
+    #[command(after_help = nodes::EXAMPLES)]
+    Nodes(nodes::Nodes),
+    /// Auth keys, with which machines join without a person
+    #[command(after_help = keys::EXAMPLES)]
+    Keys(keys::Keys),
+    /// Who may reach whom
+    #[command(after_help = policy::EXAMPLES)]
+    Policy(policy::Policy),
+}
+
+/// Does what was asked of the server whose folder this is.
+pub(crate) async fn run(verb: Verb, data: &Path) -> anyhow::Result<()> {
+    let door = Door::new(data.join("admin.sock"));
+    match verb {
+        Verb::Users(users) => users.run(&door).await,
+        Verb::Nodes(nodes) => nodes.run(&door).await,
+        Verb::Keys(keys) => keys.run(&door).await,
+        Verb::Policy(policy) => policy.run(&door).await,
+    }
+}
+
+/// What the program's end says to scripts: 3 no server to ask, 4 no such thing, 1 everything else. (2 is a wrong command
+/// line, which clap tells.)
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<Failure>().map_or(Failure::REFUSED, |failure| failure.code)
+}
+
+/// How an answer is shown: to people, or to programs.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Form {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Form {
+    /// Prints a document, or the text that `words` makes of it.
+    fn show<T: Serialize>(self, document: &T, words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(document).context("cannot print the answer")?,
+            false => words(document),
+        };
+        print_line(&text)
+    }
+}
+
+/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
+fn print_line(text: &str) -> anyhow::Result<()> {
+    use std::io::{ErrorKind, Write};
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print the answer"),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verb;
+    use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        _verb: Verb,
+    }
+
+    #[test]
+    fn every_example_in_the_help_is_a_command() {
+        let examples = [super::users::EXAMPLES, super::nodes::EXAMPLES, super::keys::EXAMPLES, super::policy::EXAMPLES];
+        let mut count = 0;
+        for line in
+            examples.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("wattle-control "))
+        {
+            let words = line.split("  ").next().unwrap().split_whitespace();
+            let matches = Line::command().try_get_matches_from(std::iter::once("wattle-control").chain(words));
+            assert!(matches.is_ok_and(|matches| Verb::from_arg_matches(&matches).is_ok()), "{line}");
+            count += 1;
+        }
+        assert!(count > 10);
+        Verb::augment_subcommands(clap::Command::new("x")).debug_assert();
+    }
+}
