@@ -23,7 +23,8 @@ impl Origin {
     pub fn new(way: Way) -> Self {
         let mut hasher = DefaultHasher::new();
         way.hash(&mut hasher);
-        Self { way, hash: hasher.finish() }
+        let relayed = u64::from(matches!(way, Way::Relay { .. }));
+        Self { way, hash: hasher.finish() << 1 | relayed }
     }
 }
 

@@ -79,8 +79,15 @@ impl Tables {
 #[derive(Debug, Default)]
 pub struct Activity {
     outbound: AtomicU64,
-    inbound: AtomicU64,
-    inbound_way: AtomicU64,
+    /// Direct ways and relayed ones apart: while a path is on trial every packet comes by both, and that is no change.
+    inbound: [Arrivals; 2],
+}
+
+/// The last report of packets that came.
+#[derive(Debug, Default)]
+struct Arrivals {
+    told: AtomicU64,
+    way: AtomicU64,
 }
 
 impl Activity {
@@ -89,10 +96,13 @@ impl Activity {
         due(&self.outbound, now)
     }
 
-    /// Notes that a packet came by a way (any hash of it); whether the slow half should hear of it.
+    /// Notes that a packet came by a way; whether the slow half should hear of it. The lowest bit of the way's hash tells
+    /// relayed ways from direct ones.
     pub fn note_inbound(&self, now: Instant, way: u64) -> bool {
-        let moved = self.inbound_way.swap(way, Ordering::Relaxed) != way;
-        due(&self.inbound, now) || moved
+        let [direct, relayed] = &self.inbound;
+        let arrivals = if way & 1 == 0 { direct } else { relayed };
+        let moved = arrivals.way.swap(way, Ordering::Relaxed) != way;
+        due(&arrivals.told, now) || moved
     }
 }
 
@@ -119,9 +129,17 @@ mod tests {
         assert!(activity.note_outbound(start));
         assert!(!activity.note_outbound(start + Duration::from_millis(999)));
         assert!(activity.note_outbound(start + Duration::from_millis(1000)));
-        assert!(activity.note_inbound(start, 1));
-        assert!(!activity.note_inbound(start, 1));
         assert!(activity.note_inbound(start, 2));
         assert!(!activity.note_inbound(start, 2));
+        assert!(activity.note_inbound(start, 4));
+        assert!(!activity.note_inbound(start, 4));
+    }
+
+    #[test]
+    fn packets_that_come_by_relay_and_directly_are_not_a_change_each() {
+        let activity = Activity::default();
+        let start = Instant::from_nanos(5_000_000_000);
+        let told = (0..100).filter(|packet| activity.note_inbound(start, 2 + packet % 2)).count();
+        assert_eq!(told, 2);
     }
 }
