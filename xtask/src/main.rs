@@ -5,6 +5,7 @@
 mod demo;
 mod floors;
 mod install;
+mod oracles;
 mod run;
 mod test;
 mod tidy;

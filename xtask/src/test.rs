@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Context;
 use clap::Args;
 
-use crate::{floors, install, run, tidy};
+use crate::{floors, install, oracles, run, tidy};
 
 /// What to leave out.
 #[derive(Args)]
@@ -16,7 +16,7 @@ pub(crate) struct Options {
 }
 
 /// What the labs need.
-const LAB_PACKAGES: &[&str] = &["iproute2", "nftables", "iputils-ping", "procps"];
+const LAB_PACKAGES: &[&str] = &["iproute2", "nftables", "iputils-ping", "procps", "wireguard-go"];
 
 /// Runs all tests.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -40,6 +40,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     run::step("programs", run::cargo().args(["build", "--workspace", "--all-targets"]))?;
     let programs = run::programs()?;
     let mut tests = run::cargo();
+    if labs {
+        tests.env("WATTLE_TOOLS", oracles::install()?);
+    }
     tests.args(["test", "--workspace", "--no-fail-fast"]);
     tests.env("WATTLE_PROGRAMS", &programs).env("WATTLE_LABS", if labs { "required" } else { "off" });
     run::step("tests", &mut tests).context("a test failed: its name and its words stand above")

@@ -1,3 +1,5 @@
+//! Frames: documented bytes, round trips, and streams cut at any place.
+
 use proptest::prelude::*;
 use wattle_keys::{NodePrivate, NodePublic};
 

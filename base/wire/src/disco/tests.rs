@@ -1,3 +1,5 @@
+//! Messages and packets: documented layouts, round trips, truncations.
+
 use proptest::prelude::*;
 use wattle_keys::DiscoPrivate;
 

@@ -1,3 +1,5 @@
+//! Requests and answers: vectors of RFC 5769, round trips, damage.
+
 use proptest::prelude::*;
 
 use super::*;

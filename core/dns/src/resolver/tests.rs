@@ -1,3 +1,5 @@
+//! What each kind of query gets, and how long replies may be.
+
 use domain::base::{MessageBuilder, Name};
 use domain::rdata::{AllRecordData, Soa};
 use proptest::prelude::*;

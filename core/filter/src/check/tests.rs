@@ -1,3 +1,5 @@
+//! The order of the checks, packet by packet.
+
 use std::net::SocketAddr;
 
 use proptest::prelude::*;

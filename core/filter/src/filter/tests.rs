@@ -1,3 +1,5 @@
+//! What compiled rules allow, also against a walk over all of them.
+
 use proptest::prelude::*;
 use wattle_netmap::{CapGrant, Capability, PortRange, RuleSource, RuleTarget};
 

@@ -1,6 +1,8 @@
 //! A node made of the `tailscale` crate, for the interop tests: it joins, prints its address, sends one datagram to each
 //! address that it reads from standard input, and echoes every datagram that it gets.
 
+#![forbid(unsafe_code)]
+
 use std::io::BufRead;
 use std::net::SocketAddr;
 use std::sync::Arc;
