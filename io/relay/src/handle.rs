@@ -22,9 +22,10 @@ pub struct RelayHandle {
 }
 
 struct Inner {
-    started: std::time::Instant,
+    /// Of the runtime, whose clock tests can turn.
+    started: tokio::time::Instant,
     state: Mutex<State>,
-    pub(crate) stun: Mutex<Responder>,
+    stun: Mutex<Responder>,
     verify: Option<Verify>,
     public: NodePublic,
     /// The timer task sleeps by the earliest deadline; a connection may bring an earlier one.
@@ -45,7 +46,7 @@ impl RelayHandle {
         getrandom::fill(&mut seed)?;
         let relay = Relay::new(config, seed);
         let inner = Inner {
-            started: std::time::Instant::now(),
+            started: tokio::time::Instant::now(),
             public: relay.public_key(),
             state: Mutex::new(State { relay, out: Out::default(), wakers: Vec::new() }),
             stun: Mutex::new(Responder::default()),

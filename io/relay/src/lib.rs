@@ -17,6 +17,8 @@ pub mod http;
 pub mod limits;
 mod metrics;
 mod stun;
+#[cfg(test)]
+mod tests;
 
 pub use handle::{RelayHandle, Verify};
 pub use stun::serve_stun;
