@@ -17,8 +17,8 @@ use wattle_store::{Store, StoreError};
 use crate::limits::{COMMANDS_TOGETHER_MAX, COMMANDS_WAITING_MAX};
 use crate::map_stream::PeerJson;
 
-pub(crate) use handle::{AskError, Figures, LoopHandle, PendingView};
 use handle::Counters;
+pub(crate) use handle::{AskError, LoopHandle};
 use members::Members;
 
 /// Something for the loop.
@@ -41,8 +41,17 @@ pub(crate) fn spawn(
     let peer_json = Arc::new(PeerJson::default());
     let (members, counters) = (Arc::new(Members::new(&coordinator)), Arc::new(Counters::default()));
     let handle = LoopHandle::new(sender, changes, Arc::clone(&members), Arc::clone(&counters), Arc::clone(&peer_json));
-    let event_loop =
-        EventLoop { coordinator, store, dice, messages, changed, members, counters, peer_json, on_gone: Box::new(on_gone) };
+    let event_loop = EventLoop {
+        coordinator,
+        store,
+        dice,
+        messages,
+        changed,
+        members,
+        counters,
+        peer_json,
+        on_gone: Box::new(on_gone),
+    };
     (handle, tokio::spawn(event_loop.run()))
 }
 

@@ -29,7 +29,12 @@ pub(crate) struct MapStream {
 }
 
 impl MapStream {
-    pub(crate) async fn open(tailnet: LoopHandle, report: Report, compress: bool, one_shot: bool) -> Result<Self, AskError> {
+    pub(crate) async fn open(
+        tailnet: LoopHandle,
+        report: Report,
+        compress: bool,
+        one_shot: bool,
+    ) -> Result<Self, AskError> {
         let encoder = Encoder { version: report.capability_version, compress };
         if one_shot {
             let key = report.node_key;

@@ -12,7 +12,8 @@ use super::users;
 use crate::event_loop::{LoopHandle, now};
 
 pub(super) async fn list(State(tailnet): State<LoopHandle>) -> Result<Json<Vec<KeyDocument>>, Problem> {
-    let keys = tailnet.read(|coordinator| coordinator.auth_keys().map(|key| KeyDocument::of(key, coordinator)).collect());
+    let keys =
+        tailnet.read(|coordinator| coordinator.auth_keys().map(|key| KeyDocument::of(key, coordinator)).collect());
     Ok(Json(keys.await?))
 }
 

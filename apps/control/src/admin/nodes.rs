@@ -6,7 +6,8 @@ use wattle_coordinator::{AuthId, Command, Reply};
 use wattle_netmap::NodeId;
 
 use super::documents::{
-    ApproveRequest, DeclineRequest, DoneDocument, ExpireRequest, NodeDocument, PendingDocument, RenameRequest, TagsRequest,
+    ApproveRequest, DeclineRequest, DoneDocument, ExpireRequest, NodeDocument, PendingDocument, RenameRequest,
+    TagsRequest,
 };
 use super::problem::Problem;
 use super::users;
@@ -69,9 +70,7 @@ pub(super) async fn expire(
     let at = match (request.never, request.at) {
         (true, _) => None,
         (false, None) => Some(now().wall),
-        (false, Some(text)) => {
-            Some(text.parse().map_err(|error| Problem::invalid(format!("\"{text}\" is {error}")))?)
-        }
+        (false, Some(text)) => Some(text.parse().map_err(|error| Problem::invalid(format!("\"{text}\" is {error}")))?),
     };
     tailnet.ask(Command::ExpireNode { node, at }).await?;
     one(&tailnet, node).await
@@ -93,16 +92,22 @@ async fn by_name(tailnet: &LoopHandle, name: &str) -> Result<NodeId, Problem> {
         let label = wanted.split('.').next().unwrap_or_default().to_owned();
         let (number, address) = (wanted.parse().ok().map(NodeId), wanted.parse().ok());
         let is_wanted = |record: &wattle_coordinator::NodeRecord| {
-            record.label == label || Some(record.id) == number || address.is_some_and(|one| record.addresses().contains(&one))
+            record.label == label
+                || Some(record.id) == number
+                || address.is_some_and(|one| record.addresses().contains(&one))
         };
         coordinator.nodes().map(|entry| &entry.record).find(|record| is_wanted(record)).map(|record| record.id)
     });
-    found.await?.ok_or_else(|| Problem::not_found(format!("there is no node \"{name}\": see wattle-control nodes list")))
+    found
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no node \"{name}\": see wattle-control nodes list")))
 }
 
 fn registration(text: &str) -> Result<AuthId, Problem> {
     // People paste the whole page's address.
-    AuthId::from_url(text).ok_or_else(|| Problem::invalid(format!("\"{text}\" names no machine that waits: see wattle-control nodes list")))
+    AuthId::from_url(text).ok_or_else(|| {
+        Problem::invalid(format!("\"{text}\" names no machine that waits: see wattle-control nodes list"))
+    })
 }
 
 async fn one(tailnet: &LoopHandle, node: NodeId) -> Answer {

@@ -10,7 +10,8 @@ use super::problem::Problem;
 use crate::event_loop::LoopHandle;
 
 pub(super) async fn list(State(tailnet): State<LoopHandle>) -> Result<Json<Vec<UserDocument>>, Problem> {
-    let users = tailnet.read(|coordinator| coordinator.users().map(|user| UserDocument::of(user, coordinator)).collect());
+    let users =
+        tailnet.read(|coordinator| coordinator.users().map(|user| UserDocument::of(user, coordinator)).collect());
     Ok(Json(users.await?))
 }
 
@@ -52,7 +53,9 @@ pub(super) async fn by_name(tailnet: &LoopHandle, name: &str) -> Result<UserId, 
         let mut users = coordinator.users();
         users.find(|user| user.login_name == wanted || Some(user.id) == number).map(|user| user.id)
     });
-    found.await?.ok_or_else(|| Problem::not_found(format!("there is no user \"{name}\": see wattle-control users list")))
+    found
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no user \"{name}\": see wattle-control users list")))
 }
 
 async fn one(tailnet: &LoopHandle, user: UserId) -> Result<UserDocument, Problem> {

@@ -142,7 +142,12 @@ impl LoopHandle {
     }
 
     /// Opens a node's map stream, or gives one whole map.
-    pub(crate) async fn open_stream(&self, report: Report, compress: bool, one_shot: bool) -> Result<MapStream, AskError> {
+    pub(crate) async fn open_stream(
+        &self,
+        report: Report,
+        compress: bool,
+        one_shot: bool,
+    ) -> Result<MapStream, AskError> {
         MapStream::open(self.clone(), report, compress, one_shot).await
     }
 

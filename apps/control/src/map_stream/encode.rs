@@ -27,7 +27,8 @@ impl Encoder {
     pub(super) fn frame(self, update: &Update, cache: &PeerJson) -> Bytes {
         let peers: Vec<RawJson> = update.peers.iter().map(|view| cache.of(view)).collect();
         let rest = Update { peers: Vec::new(), ..update.clone() };
-        let mut response: MapResponse<RawJson> = delta_to_wire(&rest.to_delta(), self.version).map_peers(|_| RawJson::default());
+        let mut response: MapResponse<RawJson> =
+            delta_to_wire(&rest.to_delta(), self.version).map_peers(|_| RawJson::default());
         if update.whole {
             response.peers = peers;
             response.collect_services = Some(false);

@@ -1,0 +1,29 @@
+//! Every bound of the server, with its reason. Those of connections are in `wattle-link`.
+
+use std::time::Duration;
+
+/// A request's body. The largest are map requests with a host's services and addresses: some 10 KiB.
+pub(crate) const BODY_BYTES_MAX: usize = 512 * 1024;
+/// How long a body may take to come.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(15);
+/// Control channels open at once: the goal is 10,000 streams, and reconnecting nodes overlap with their old channel.
+pub(crate) const CHANNELS_MAX: usize = 32 * 1024;
+/// How long a machine that waits for approval holds its request. Proxies cut longer silences; clients ask again.
+pub(crate) const APPROVAL_WAIT: Duration = Duration::from_secs(55);
+/// A machine's name on the registration page.
+pub(crate) const SHOWN_NAME_CHARS: usize = 100;
+/// A file with relays.
+pub(crate) const RELAY_MAP_BYTES_MAX: u64 = 4 << 20;
+
+/// Commands that wait for the loop. A storm of reconnecting nodes fits; beyond it askers wait in their connections.
+pub(crate) const COMMANDS_WAITING_MAX: usize = 4096;
+/// Commands committed in one transaction: enough to pay for the disk's wait, few enough to answer soon.
+pub(crate) const COMMANDS_TOGETHER_MAX: usize = 256;
+/// How long a stream gathers changes before it tells them: many changes come together.
+pub(crate) const CHANGES_GATHERED: Duration = Duration::from_millis(20);
+/// Silence of a map stream before a keepalive; clients give up after 120 s.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(50);
+/// Spread of keepalives, so that streams that opened together do not speak together.
+pub(crate) const KEEPALIVE_JITTER: Duration = Duration::from_secs(9);
+/// A request on the administrators' socket: the largest is a policy.
+pub(crate) const ADMIN_BODY_MAX: usize = 1 << 20;
