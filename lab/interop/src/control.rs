@@ -12,6 +12,8 @@ use crate::tools::Missing;
 use crate::{Logged, eventually, spawn_logged, tools, web};
 
 const PORT: u16 = 8080;
+/// Whose nodes all are that have no tag.
+const USER: &str = "alice@example.com";
 
 /// A running `wattle-control`.
 #[derive(Debug)]
@@ -24,19 +26,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// Starts it on a public host with no configuration but its address.
+    /// Starts it on a public host with no configuration but its address, and makes one user known.
     ///
     /// # Panics
     /// When it does not come up.
     pub fn start(host: &Host) -> Result<Self, Missing> {
-        Self::start_with(host, "")
-    }
-
-    /// The same with a configuration file.
-    ///
-    /// # Panics
-    /// When it does not come up.
-    pub fn start_with(host: &Host, configuration: &str) -> Result<Self, Missing> {
         let program = tools::program("wattle-control")?;
         let folder = TempDir::new().expect("there is a place for temporary files");
         let address = (host.address(), PORT).into();
@@ -44,16 +38,12 @@ impl Control {
         let mut command = host.command(&program);
         command.arg("--data").arg(folder.path()).arg("serve");
         command.args(["--listen", &format!("{address}"), "--server-url", &url]);
-        if !configuration.is_empty() {
-            let path = folder.path().join("config.toml");
-            std::fs::write(&path, configuration).expect("the test's folder is writable");
-            command.arg("--config").arg(path);
-        }
         let process = spawn_logged(host, "wattle-control", folder.path(), &mut command);
         let control = Self { program, host: host.clone(), url, _process: process, folder };
         eventually("the coordination server comes up", Duration::from_secs(30), || {
             web::fetch(&control.host, address, "/health", "control")
         });
+        control.administrate(&["users", "create", USER]);
         Ok(control)
     }
 
@@ -62,22 +52,15 @@ impl Control {
         &self.url
     }
 
-    /// An auth key. `words` are further flags, such as `--tag tag:web`.
+    /// An auth key for nodes of the one user, or for nodes with a tag.
     ///
     /// # Panics
     /// When there is none to be had.
-    pub fn key(&self, words: &[&str]) -> String {
-        let made = self.administrate(&[&["keys", "create", "--reusable", "--json"], words].concat());
+    pub fn key(&self, tag: Option<&str>) -> String {
+        let owner = tag.map_or(["--user", USER], |tag| ["--tag", tag]);
+        let made = self.administrate(&[&["keys", "create", "--reusable", "--json"], &owner[..]].concat());
         let made: Value = serde_json::from_str(&made).expect("keys create --json says JSON");
         made["key"].as_str().expect("the key is told when it is made").to_owned()
-    }
-
-    /// The nodes, as `nodes list --json` has them.
-    ///
-    /// # Panics
-    /// When they cannot be listed.
-    pub fn nodes(&self) -> Value {
-        serde_json::from_str(&self.administrate(&["nodes", "list", "--json"])).expect("nodes list --json says JSON")
     }
 
     /// Sets the policy.

@@ -53,7 +53,7 @@ fn official_library_and_our_node_serve_each_other() {
     let Some(caddy) = have(tools::caddy()) else { return };
     let server = lab.public_host("control").expect("a host");
     let Some(control) = have(Control::start(&server)) else { return };
-    let key = control.key(&[]);
+    let key = control.key(None);
     let ours = lab.host_behind("ours", Nat::PortRestricted).expect("a host");
     let Some(member) = have(Member::join(&ours, &control, &key)) else { return };
     let _page = web::serve(&ours, 80, "served by wattle");

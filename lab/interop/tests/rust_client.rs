@@ -33,7 +33,7 @@ fn the_rust_crate_exchanges_datagrams_with_our_node() {
     let Some(client) = have(tools::rust_client()) else { return };
     let server = lab.public_host("control").expect("a host");
     let Some(control) = have(Control::start(&server)) else { return };
-    let key = control.key(&[]);
+    let key = control.key(None);
     let ours = lab.public_host("ours").expect("a host");
     let Some(member) = have(Member::join(&ours, &control, &key)) else { return };
 
