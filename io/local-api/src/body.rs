@@ -26,14 +26,6 @@ impl Body {
     pub fn stream(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         Self(Kind::Stream(Box::pin(pieces)))
     }
-
-    /// The bytes, when it is not a stream: for tests of a handler.
-    pub fn whole(&self) -> Option<&[u8]> {
-        match &self.0 {
-            Kind::Whole(bytes) => Some(bytes.as_deref().unwrap_or_default()),
-            Kind::Stream(_) => None,
-        }
-    }
 }
 
 impl From<Bytes> for Body {
