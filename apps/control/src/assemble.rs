@@ -3,6 +3,9 @@
 //! Order: everything that can fail for reasons of the outside (folder, database, ports, certificates) comes first, so
 //! that a server that says it is up is up.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ const TRY_FOR: Duration = Duration::from_secs(60);
 
 pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    make_folder(&settings.data)?;
     let machine_key = load_or_create_machine_key(&settings.data.join("machine.key"), wattle_clock::seed()?)?;
     let store = Store::open(&settings.data.join("control.db")).await?;
 
@@ -113,6 +117,13 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     administering.await.context("the admin socket failed")?;
     deciding.await.context("the event loop failed")
+}
+
+/// Keys and the administrators' socket are in it, so it is nobody else's.
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| {
+        format!("cannot make the folder {}: choose another with --data, or run as a user who may", folder.display())
+    })
 }
 
 fn announce(settings: &Settings, server: &Server, sockets: Option<&RelaySockets>) -> anyhow::Result<()> {
