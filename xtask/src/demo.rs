@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         bail!("the demo makes network namespaces and needs root: run it with sudo");
     }
     install::debian(PACKAGES)?;
-    run::step("building", run::cargo().args(["build", "--workspace", "--all-targets"]))?;
+    run::step("building", run::cargo().args(["build", "--workspace"]))?;
 
     let mut mesh = Mesh::lay_out(&run::programs()?)?;
     eprintln!("\n== five hosts join {}", mesh.url());

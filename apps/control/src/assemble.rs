@@ -7,6 +7,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -141,6 +144,12 @@ fn announce(settings: &Settings, server: &Server, sockets: Option<&RelaySockets>
     eprintln!("  data       {}", settings.data.display());
     eprintln!("Next: wattle-control users create NAME, then wattle-control keys create --user NAME");
     Ok(())
+}
+
+/// Keys and the database are in it: nobody else looks inside.
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make the folder {}: run as root, or choose another with --data", folder.display()))
 }
 
 /// Done when the other half of the channel says so, or is gone.
