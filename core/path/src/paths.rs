@@ -67,14 +67,17 @@ impl Paths {
         }
     }
 
-    /// The map has this peer, or has other facts about it than before.
+    /// The map has this peer, or has other facts about it than before. What the map does not tell stays as it was: a
+    /// coordination server that was restarted learns it anew, and a path that works must not wait for that.
     pub fn upsert_peer(&mut self, facts: PeerFacts, now: Instant, out: &mut Out) {
         let key = facts.key;
         if key == self.node {
             return;
         }
         let peer = self.peers.entry(key).or_insert_with(|| Peer::new(facts.home_region));
-        peer.relay.set_home(facts.home_region);
+        if facts.home_region.is_some() {
+            peer.relay.set_home(facts.home_region);
+        }
         let hopeful = peer.set_endpoints(&facts.endpoints);
         let disco = peer.disco_after_map(facts.disco);
         self.set_disco(&key, disco, now, out);

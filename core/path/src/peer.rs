@@ -79,6 +79,10 @@ impl Peer {
 
     /// The disco key to use if the map now has this one.
     pub(crate) fn disco_after_map(&mut self, disco: Option<DiscoPublic>) -> Option<DiscoPublic> {
+        // A coordination server that was restarted may not know it yet: what we know serves until it does.
+        if disco.is_none() {
+            return self.disco;
+        }
         let changed = self.disco_in_map != disco;
         self.disco_in_map = disco;
         if changed { disco } else { self.disco }
@@ -86,6 +90,9 @@ impl Peer {
 
     /// Takes the endpoints of the map. Returns whether any is new.
     pub(crate) fn set_endpoints(&mut self, endpoints: &[SocketAddr]) -> bool {
+        if endpoints.is_empty() {
+            return false;
+        }
         self.endpoints = usable(endpoints);
         let Some(discovery) = &mut self.discovery else { return false };
         let best = discovery.best_address();

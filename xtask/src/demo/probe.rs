@@ -94,8 +94,14 @@ impl Probe {
 
     /// The median of the last answers.
     pub(crate) fn rtt(&self) -> Option<Duration> {
-        let mut last: Vec<Duration> =
-            lock(&self.log).pings.iter().rev().filter_map(|ping| ping.round_trip).take(21).collect();
+        self.rtt_before(Instant::now())
+    }
+
+    /// The median of the last answers to pings that were sent before a moment.
+    pub(crate) fn rtt_before(&self, until: Instant) -> Option<Duration> {
+        let log = lock(&self.log);
+        let answers = log.pings.iter().rev().filter(|ping| ping.sent < until).filter_map(|ping| ping.round_trip);
+        let mut last: Vec<Duration> = answers.take(21).collect();
         last.sort_unstable();
         last.get(last.len() / 2).copied()
     }

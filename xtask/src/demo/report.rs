@@ -48,7 +48,7 @@ impl PairLine {
             from: probe.from().to_owned(),
             to: probe.to().to_owned(),
             path: if probe.is_direct() { "direct" } else { "relay" },
-            rtt_ms: probe.rtt().map(|rtt| (rtt.as_secs_f64() * 1e5).round() / 100.0),
+            rtt_ms: probe.rtt_before(until).map(|rtt| (rtt.as_secs_f64() * 1e5).round() / 100.0),
             direct_after_ms: probe.direct_after().and_then(|after| u64::try_from(after.as_millis()).ok()),
             sent,
             lost,
