@@ -1,15 +1,16 @@
 //! One change of the map, brought to every stage. A stage that the change does not touch keeps what it has: that is
 //! what keeps a working session through every map that arrives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use wattle_keys::NodePublic;
+use wattle_keys::{DiscoPublic, NodePublic};
 use wattle_netmap::{Delta, Node as MapNode, NodeId, Prefix};
 
 use super::{Node, Now};
 use crate::engine::Engine;
+use crate::limits::SESSION_OF_THE_RESTARTED;
 use crate::out::{Event, Out};
 use crate::tables::{Activity, PeerEntry};
 use crate::{Routes, Slot};
@@ -21,6 +22,8 @@ impl Node {
             return;
         }
         let touched = self.touched(&delta);
+        let disco_of = |id: &NodeId| Some((*id, self.map.peers.get(id)?.disco?));
+        let known: BTreeMap<NodeId, DiscoPublic> = touched.iter().filter_map(disco_of).collect();
         let everybody = delta.all_peers.is_some();
         let reshaped = everybody || !delta.changed.is_empty() || !delta.removed.is_empty();
         let self_changed = delta.self_node.is_some();
@@ -38,6 +41,9 @@ impl Node {
         }
         for id in touched {
             self.bring_up_to_date(id, now, out);
+            if let Some(former) = known.get(&id) {
+                self.meet_anew(id, former, now, out);
+            }
         }
         self.dirty.routes |= reshaped || self_changed;
         self.dirty.filter |= reshaped || self_changed || rules_changed || capabilities_changed;
@@ -89,6 +95,19 @@ impl Node {
         self.place(&peer);
         self.with_paths(now, out, |paths, mono, effects| paths.upsert_peer(Engine::facts(&peer), mono, effects));
         self.refresh_route(&peer.key);
+    }
+
+    /// A peer with a new path discovery key was restarted and has forgotten its sessions: what we sealed with them it
+    /// could not open until timers notice, so they go now. One that was made a moment ago is with the new process.
+    fn meet_anew(&mut self, id: NodeId, former: &DiscoPublic, now: Now, out: &mut Out) {
+        let Some(peer) = self.map.peers.get(&id).filter(|peer| peer.disco.is_some_and(|disco| disco != *former)) else {
+            return;
+        };
+        let (key, engine) = (peer.key, self.engine.as_ref());
+        let last = engine.and_then(|engine| engine.tunnels.status(&key)).and_then(|status| status.last_handshake);
+        if last.is_some_and(|last| now.mono.since(last) >= SESSION_OF_THE_RESTARTED) {
+            self.with_tunnels(None, now, out, |tunnels, _, effects| tunnels.remove_peer(&key, effects));
+        }
     }
 
     /// Gives a peer its slot in the tables.
