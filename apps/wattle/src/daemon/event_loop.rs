@@ -63,6 +63,8 @@ pub(super) struct People {
     pub(super) control_problem: Option<String>,
     /// Dials that failed in a row.
     pub(super) dials_failed: u32,
+    /// Addresses and routes stand: only then is it true that we run.
+    pub(super) host_stands: bool,
     /// Why the host is not set up.
     pub(super) host_problem: Option<String>,
     /// How wrong our clock is.
@@ -167,7 +169,8 @@ impl EventLoop {
             Input::Resolved(host, addresses) => self.node.handle_resolved(&host, &addresses, now(), out),
             Input::HttpsTimed(region, latency) => self.node.handle_https(region, latency, now(), out),
             Input::DnsAnswered(id, message) => self.node.handle_dns_answer(id, &message, out),
-            Input::HostApplied(problem) => {
+            Input::HostApplied { stands, problem } => {
+                self.people.host_stands = stands;
                 if let Some(problem) = &problem {
                     tracing::warn!(problem, "the host is not set up");
                 }
@@ -240,7 +243,7 @@ impl EventLoop {
             Standing::WaitingForApproval => State::NeedsMachineAuth,
             Standing::SignedOut if !self.node.has_key() || self.people.turned_away => State::NeedsLogin,
             Standing::SignedOut | Standing::Member if !prefs.want_running => State::Stopped,
-            Standing::Member if self.node.map().self_node.is_some() => State::Running,
+            Standing::Member if self.people.host_stands && self.node.map().self_node.is_some() => State::Running,
             Standing::SignedOut | Standing::Member => State::Starting,
         }
     }

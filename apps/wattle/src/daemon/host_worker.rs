@@ -24,7 +24,8 @@ impl HostWorker {
                     None => host.clear().await,
                 };
                 let problem = done.err().map(|error| error.to_string());
-                if inputs.send(Input::HostApplied(problem)).await.is_err() {
+                let stands = desired.is_some();
+                if inputs.send(Input::HostApplied { stands, problem }).await.is_err() {
                     break;
                 }
             }

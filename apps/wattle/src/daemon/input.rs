@@ -26,8 +26,13 @@ pub(super) enum Input {
     HttpsTimed(RegionId, Option<Duration>),
     /// An upstream resolver answered.
     DnsAnswered(u64, Vec<u8>),
-    /// The host could not be set up, in a sentence; `None`: it could.
-    HostApplied(Option<String>),
+    /// The host was brought to what the node wants.
+    HostApplied {
+        /// Addresses and routes stand (as far as they could be made), or were taken away.
+        stands: bool,
+        /// Why not all of it could be done.
+        problem: Option<String>,
+    },
 }
 
 /// News of the connection to the coordination server.

@@ -66,6 +66,9 @@ fn self_status(node: &Node, state: State) -> PeerStatus {
     let own = node.map().self_node.as_ref();
     let base = own.map(|own| from_map(own, &node.map().derp)).unwrap_or_default();
     PeerStatus {
+        // Control tells a node less about itself than the node knows.
+        host_name: node.host().facts.hostname.clone(),
+        os: node.host().facts.os.clone(),
         relay: region_code(&node.map().derp, facts.home),
         addrs: node.endpoints().iter().map(|endpoint: &Endpoint| endpoint.address.to_string()).collect(),
         online: state == State::Running,
