@@ -7,9 +7,6 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -146,11 +143,6 @@ fn announce(settings: &Settings, server: &Server, sockets: Option<&RelaySockets>
     Ok(())
 }
 
-/// Keys and the database are in it: nobody else looks inside.
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.with_context(|| format!("cannot make the folder {}: run as root, or choose another with --data", folder.display()))
-}
 
 /// Done when the other half of the channel says so, or is gone.
 async fn until(mut stopped: watch::Receiver<bool>) {
