@@ -143,7 +143,6 @@ fn announce(settings: &Settings, server: &Server, sockets: Option<&RelaySockets>
     Ok(())
 }
 
-
 /// Done when the other half of the channel says so, or is gone.
 async fn until(mut stopped: watch::Receiver<bool>) {
     let _either_way = stopped.wait_for(|stopped| *stopped).await;

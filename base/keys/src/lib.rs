@@ -16,6 +16,4 @@ mod x25519;
 pub use disco::DiscoShared;
 pub use sealed_box::{BOX_OVERHEAD, NONCE_LENGTH, OpenError};
 pub use text::ParseKeyError;
-pub use x25519::{
-    ChallengePublic, DiscoPrivate, DiscoPublic, MachinePrivate, MachinePublic, NodePrivate, NodePublic,
-};
+pub use x25519::{ChallengePublic, DiscoPrivate, DiscoPublic, MachinePrivate, MachinePublic, NodePrivate, NodePublic};

@@ -8,9 +8,9 @@ use subtle::ConstantTimeEq;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::DiscoShared;
 use crate::sealed_box::{self, NONCE_LENGTH, OpenError};
 use crate::text::{self, ParseKeyError};
-use crate::DiscoShared;
 
 /// RFC 7748 clamping, done when a key is made so that stored and used bytes are the same.
 fn clamp(mut bytes: [u8; 32]) -> [u8; 32] {

@@ -213,7 +213,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "2026", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00"] {
+        for text in
+            ["", "2026", "2026-02-30T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00"]
+        {
             assert_eq!(text.parse::<UnixTime>(), Err(ParseTimeError), "{text}");
         }
     }

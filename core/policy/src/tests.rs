@@ -1,3 +1,5 @@
+//! Policies that people write, and what they mean.
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -41,7 +41,7 @@ pub(crate) struct ServerDown {
 }
 
 impl PairLine {
-    /// From the first ping to the moment when the server was killed, path changes included.
+    /// From the first ping to a moment, path changes included.
     pub(crate) fn of(probe: &Probe, until: Instant) -> Self {
         let (sent, lost) = probe.counts(probe.started(), until);
         Self {

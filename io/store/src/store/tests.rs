@@ -1,3 +1,5 @@
+//! What was committed is there after a reload, whatever happened in between.
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;

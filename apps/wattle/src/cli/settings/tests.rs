@@ -1,3 +1,5 @@
+//! What `up` and `set` make of flags and of what was set before.
+
 use super::*;
 use clap::Parser;
 

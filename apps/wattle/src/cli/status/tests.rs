@@ -1,3 +1,5 @@
+//! The texts of `status`.
+
 use super::*;
 use wattle_keys::NodePrivate;
 use wattle_wire::control::UserProfile;
