@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 /// Why something cannot be tested here.
 #[derive(Debug)]
@@ -81,7 +82,11 @@ pub fn rust_client() -> Result<PathBuf, Missing> {
     run_build("a node of the tailscale crate", &mut build).map(|()| target.join("debug/rust-client"))
 }
 
+/// Tests run side by side and want the same thing built.
+static BUILDING: Mutex<()> = Mutex::new(());
+
 fn run_build(what: &str, build: &mut Command) -> Result<(), Missing> {
+    let _one_at_a_time = BUILDING.lock();
     say(format_args!("building {what}: some minutes the first time"));
     let output = build.stdin(Stdio::null()).output();
     let why = match output {
