@@ -11,7 +11,7 @@ use tailscale::{Config, Device};
 
 const PORT: u16 = 7;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
