@@ -1,7 +1,5 @@
 //! The server is killed fifty times while members join: what it acknowledged, it still knows.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;

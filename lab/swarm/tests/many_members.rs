@@ -1,7 +1,5 @@
 //! Two hundred members on one server: all see all, and an idle server is idle.
 
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
 use std::time::Duration;
 
 use wattle_swarm::{Server, Swarm};

@@ -108,13 +108,16 @@ impl Host {
     }
 }
 
+/// What becomes of a message.
+type Judge = Box<dyn FnMut(&[u8]) -> Fate>;
+
 /// Two hosts and what is on the wire between them.
 struct World {
     now: Instant,
     hosts: [Host; 2],
     wire: VecDeque<(usize, Vec<u8>)>,
     /// Decides the fate of each message; what it returns are the copies to deliver.
-    fate: Box<dyn FnMut(&[u8]) -> Fate>,
+    fate: Judge,
     carried: Vec<Kind>,
 }
 

@@ -61,7 +61,7 @@ fn command(kind: u8, a: u8, b: u8, secret: Option<String>) -> Command {
             auth_key: secret,
             followup: None,
             expiry: (kind == 4).then_some(UnixTime::from_secs(123)),
-            ephemeral: b % 2 == 0,
+            ephemeral: b.is_multiple_of(2),
             host,
             capability_version: 120,
         })),
@@ -71,8 +71,8 @@ fn command(kind: u8, a: u8, b: u8, secret: Option<String>) -> Command {
         8 => Command::RenameUser { user: UserId(u64::from(a % 3)), login_name: format!("other{b}") },
         9 => Command::DeleteUser { user: UserId(u64::from(a % 4)) },
         10 => Command::SetTags { node, tags: vec![format!("tag:t{}", b % 3)] },
-        11 => Command::RenameNode { node, name: (b % 2 == 0).then(|| format!("name{}", b % 3)) },
-        12 => Command::ExpireNode { node, at: (b % 2 == 0).then(|| UnixTime::from_secs(1_900_000_000)) },
+        11 => Command::RenameNode { node, name: (b.is_multiple_of(2)).then(|| format!("name{}", b % 3)) },
+        12 => Command::ExpireNode { node, at: (b.is_multiple_of(2)).then(|| UnixTime::from_secs(1_900_000_000)) },
         13 => Command::DeleteNode { node },
         14 => Command::SetPolicy { text: r#"{"tagOwners": {"tag:t1": []}, "acls": []}"#.to_owned() },
         15 => Command::RevokeAuthKey { key: wattle_coordinator::AuthKeyId(u64::from(a % 5)) },
@@ -115,7 +115,7 @@ proptest! {
                 if kind < 3 {
                     let tags = if kind == 2 { vec!["tag:t1".to_owned()] } else { Vec::new() };
                     let user = (kind != 2).then_some(UserId(1));
-                    let wanted = NewAuthKey { user, tags, reusable: b % 2 == 0, ephemeral: kind == 1, expires: Some(now.wall.plus(Duration::from_secs(9))) };
+                    let wanted = NewAuthKey { user, tags, reusable: b.is_multiple_of(2), ephemeral: kind == 1, expires: Some(now.wall.plus(Duration::from_secs(9))) };
                     let reply = ask(&store, &mut coordinator, &mut dice, Command::CreateAuthKey(wanted), now).await;
                     if let Some(Reply::AuthKeyCreated { secret: told, .. }) = reply {
                         secret = Some(told);
