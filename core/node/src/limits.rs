@@ -23,6 +23,3 @@ pub(crate) const DNS_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
 /// How often the wall clock is handed to the tunnel for its time stamps.
 pub(crate) const WALL_CLOCK_EVERY: Duration = Duration::from_secs(60);
-/// A session younger than this is taken for one with a peer's new process when we hear that it was restarted: its first
-/// handshake may overtake the news, which come by the coordination server.
-pub(crate) const SESSION_OF_THE_RESTARTED: Duration = Duration::from_secs(3);

@@ -124,6 +124,14 @@ impl Peer {
         by_age || since.sent > 0 && session.sealer.used() > REKEY_AFTER_MESSAGES
     }
 
+    /// Asks for a session in place of the one that there is.
+    pub(crate) fn renew(&mut self, ours: &mut Ours, now: Instant, out: &mut Out) {
+        self.look(ours, now, out);
+        if self.sessions.current().is_some() {
+            self.begin_handshake(ours, now, out);
+        }
+    }
+
     /// A session we asked for is complete.
     pub(crate) fn begin_session(&mut self, session: Session, ours: &mut Ours, now: Instant, out: &mut Out) {
         let opener =

@@ -150,6 +150,15 @@ impl Tunnels {
         sent
     }
 
+    /// There is news that the peer may have lost its keys: if we have a session with it, a new one is asked for at once,
+    /// and the old one serves until it is there.
+    pub fn renew(&mut self, key: &NodePublic, now: Instant, out: &mut Out) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.renew(&mut self.ours, now, out);
+            reschedule(peer, &mut self.schedule);
+        }
+    }
+
     /// The fast halves carried something to or from this peer.
     pub fn note_traffic(&mut self, key: &NodePublic, now: Instant, out: &mut Out) {
         if let Some(peer) = self.peers.get_mut(key) {

@@ -10,7 +10,6 @@ use wattle_netmap::{Delta, Node as MapNode, NodeId, Prefix};
 
 use super::{Node, Now};
 use crate::engine::Engine;
-use crate::limits::SESSION_OF_THE_RESTARTED;
 use crate::out::{Event, Out};
 use crate::tables::{Activity, PeerEntry};
 use crate::{Routes, Slot};
@@ -97,16 +96,12 @@ impl Node {
         self.refresh_route(&peer.key);
     }
 
-    /// A peer with a new path discovery key was restarted and has forgotten its sessions: what we sealed with them it
-    /// could not open until timers notice, so they go now. One that was made a moment ago is with the new process.
+    /// A peer with a new path discovery key was restarted and may have forgotten its sessions: what we seal with them it
+    /// could not open until timers notice.
     fn meet_anew(&mut self, id: NodeId, former: &DiscoPublic, now: Now, out: &mut Out) {
-        let Some(peer) = self.map.peers.get(&id).filter(|peer| peer.disco.is_some_and(|disco| disco != *former)) else {
-            return;
-        };
-        let (key, engine) = (peer.key, self.engine.as_ref());
-        let last = engine.and_then(|engine| engine.tunnels.status(&key)).and_then(|status| status.last_handshake);
-        if last.is_some_and(|last| now.mono.since(last) >= SESSION_OF_THE_RESTARTED) {
-            self.with_tunnels(None, now, out, |tunnels, _, effects| tunnels.remove_peer(&key, effects));
+        let restarted = self.map.peers.get(&id).filter(|peer| peer.disco.is_some_and(|disco| disco != *former));
+        if let Some(key) = restarted.map(|peer| peer.key) {
+            self.with_tunnels(None, now, out, |tunnels, mono, effects| tunnels.renew(&key, mono, effects));
         }
     }
 

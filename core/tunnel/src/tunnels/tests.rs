@@ -311,6 +311,35 @@ fn a_peer_that_forgot_its_keys_is_asked_again_after_15_seconds() {
 }
 
 #[test]
+fn a_peer_that_is_known_to_have_forgotten_its_keys_is_asked_at_once() {
+    let mut world = perfect();
+    world.exchange(0, b"hello");
+    let (a, b, now) = (world.key(0), world.key(1), world.now + Duration::from_secs(6));
+    world.pass(Duration::from_secs(6));
+    world.hosts[1] = Host::new(2, now);
+    world.hosts[1].tunnels.set_wall_clock(now, UnixTime::from_secs(1_700_000_100));
+    world.hosts[1].tunnels.upsert_peer(a, None);
+    world.carried.clear();
+    let mut out = Out::default();
+    world.hosts[0].tunnels.renew(&b, now, &mut out);
+    let transmits = world.hosts[0].settle(out);
+    world.post(0, transmits);
+    world.settle();
+    assert_eq!(world.initiations(), 1);
+    world.exchange(0, b"again");
+    assert_eq!(world.delivered(1), 1);
+}
+
+#[test]
+fn news_of_a_peer_without_a_session_cause_nothing() {
+    let mut world = perfect();
+    let b = world.key(1);
+    let mut out = Out::default();
+    world.hosts[0].tunnels.renew(&b, world.now, &mut out);
+    assert!(out.transmits.is_empty() && out.events.is_empty());
+}
+
+#[test]
 fn nobody_there_is_noticed_after_90_seconds() {
     let mut world = World::new(|_| Fate::Lose);
     let key = world.key(1);
