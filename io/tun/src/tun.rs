@@ -1,16 +1,20 @@
 //! One TUN interface, blocking, with a way to wake those who wait.
 
-use std::io::{self, ErrorKind, PipeReader, PipeWriter};
+use std::io::{self, ErrorKind, IoSlice, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tun_rs::{DeviceBuilder, SyncDevice};
+use wattle_packet::{COALESCED_MAX, Coalesced, VNET_HEADER_LENGTH};
 
 use crate::TunError;
 
 /// The MTU of the tunnel: what IPv6 asks at least, so that it fits every path (tailscale `net/tstun/mtu.go`).
 pub const MTU: u16 = 1280;
+
+/// The most bytes of one read: the offload header and the largest IP packet.
+pub const READ_BYTES_MAX: usize = VNET_HEADER_LENGTH + 65_535;
 
 /// Longest interface name in Linux (`IFNAMSIZ` without its zero byte).
 const NAME_LENGTH_MAX: usize = 15;
@@ -37,6 +41,7 @@ impl Tun {
             .name(name)
             .mtu(mtu)
             .enable(false)
+            .offload(true)
             .build_sync()
             .map_err(|error| TunError::creating(name, error))?;
         device.set_nonblocking(true)?;
@@ -70,7 +75,8 @@ impl Tun {
         Ok(self.device.enabled(false)?)
     }
 
-    /// Waits for one packet and writes it to the front of `into`, which must hold the MTU. Its length.
+    /// Waits for one read of the device and writes it to the front of `into`, which must hold [`READ_BYTES_MAX`]: an
+    /// offload header, then a packet or several of one flow, for `wattle_packet::SuperPacket`. Its length.
     pub fn recv(&self, into: &mut [u8]) -> Result<usize, TunError> {
         loop {
             if let Some(length) = self.try_recv(into)? {
@@ -90,7 +96,7 @@ impl Tun {
         }
     }
 
-    /// One packet if there is one now.
+    /// One read if there is one now.
     pub fn try_recv(&self, into: &mut [u8]) -> Result<Option<usize>, TunError> {
         loop {
             match self.device.recv(into) {
@@ -105,8 +111,31 @@ impl Tun {
     /// Hands one IP packet to the host. A packet that the host does not take now (its queue is full, the interface is
     /// down) is dropped, as on any link.
     pub fn send(&self, packet: &[u8]) -> Result<(), TunError> {
+        self.write(&[IoSlice::new(&[0; VNET_HEADER_LENGTH]), IoSlice::new(packet)])
+    }
+
+    /// As [`Self::send`] with each of the packets, in their order; those that follow each other in one flow in one write.
+    pub fn send_run(&self, packets: &[&[u8]]) -> Result<(), TunError> {
+        let mut waiting = packets;
+        while !waiting.is_empty() {
+            let coalesced = Coalesced::of(waiting);
+            let (joined, later) = waiting.split_at(coalesced.count().clamp(1, waiting.len()));
+            let mut slices = [IoSlice::new(&[]); 1 + COALESCED_MAX];
+            let filled = slices
+                .iter_mut()
+                .zip(std::iter::once(coalesced.front()).chain(joined.iter().map(|packet| coalesced.rest(packet))));
+            for (slice, bytes) in filled {
+                *slice = IoSlice::new(bytes);
+            }
+            self.write(slices.get(..=joined.len()).unwrap_or(&slices))?;
+            waiting = later;
+        }
+        Ok(())
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> Result<(), TunError> {
         loop {
-            match self.device.send(packet) {
+            match self.device.send_vectored(slices) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {

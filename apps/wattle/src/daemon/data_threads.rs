@@ -15,8 +15,10 @@ use tokio::sync::mpsc;
 use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_node::{DropReason, Drops, Handoff, Origin, Tables, inbound, outbound};
+use wattle_packet::{COALESCED_MAX, SuperPacket};
 use wattle_path::Way;
-use wattle_tun::{Tun, TunError};
+use wattle_time::Instant;
+use wattle_tun::{READ_BYTES_MAX, Tun, TunError};
 use wattle_udp::{Batch, Sent, UdpReceiver, UdpSender, UdpSockets};
 
 use self::send_batch::SendBatch;
@@ -90,7 +92,10 @@ impl RelayInbound {
             return false;
         }
         let path = &self.0;
-        path.take_in(&path.tables.load(), &Origin::new(Way::Relay { region, peer: from }), message);
+        let origin = Origin::new(Way::Relay { region, peer: from });
+        if let Some(packet) = path.take_in(&path.tables.load(), &origin, message, wattle_clock::now()) {
+            path.deliver(&[packet]);
+        }
         true
     }
 }
@@ -98,38 +103,50 @@ impl RelayInbound {
 impl DataPath {
     /// From the TUN to the sockets until the TUN is stopped.
     fn run_outbound(&self, sender: &UdpSender) {
+        let mut read = vec![0; READ_BYTES_MAX];
         let mut batch = SendBatch::new(usize::from(self.tun.mtu()));
         loop {
-            // Wait for one packet, then take what else is there, then send all of it.
-            let mut waiting = true;
-            while let Some(space) = batch.space() {
-                let received = if waiting { self.tun.recv(space).map(Some) } else { self.tun.try_recv(space) };
-                waiting = false;
-                match received {
-                    Ok(Some(length)) => self.take_out(&mut batch, length),
-                    Ok(None) => break,
-                    Err(TunError::Stopped) => return,
-                    Err(error) => {
-                        tracing::error!(%error, "the TUN device cannot be read: packets from this host no longer go out");
-                        return;
-                    }
+            // Wait for one read, then take what else is there, then send all of it.
+            let received =
+                if batch.is_empty() { self.tun.recv(&mut read).map(Some) } else { self.tun.try_recv(&mut read) };
+            match received {
+                Ok(Some(length)) => self.take_out(&mut batch, read.get(..length).unwrap_or_default(), sender),
+                Ok(None) => self.flush(&mut batch, sender),
+                Err(TunError::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the TUN device cannot be read: packets from this host no longer go out");
+                    return;
                 }
             }
-            batch.drain(|to, messages, segment| {
-                if sender.send_segments(to, messages, segment) != Sent::Yes {
-                    self.drops.note(DropReason::SocketRefused);
-                }
-            });
         }
     }
 
-    fn take_out(&self, batch: &mut SendBatch, length: usize) {
+    /// Cuts one read into packets and seals each where it will be sent from.
+    fn take_out(&self, batch: &mut SendBatch, read: &[u8], sender: &UdpSender) {
+        let Ok(super_packet) = SuperPacket::parse(read) else { return self.drops.note(DropReason::NotIp) };
         let (tables, now) = (self.tables.load(), wattle_clock::now());
-        match outbound(&tables, batch.message(), length, now, &mut |handoff| self.hand_off(handoff)) {
-            Ok(Some(outgoing)) => batch.push(outgoing),
-            Ok(None) => {}
-            Err(reason) => self.drops.note(reason),
+        for index in 0..super_packet.count() {
+            if batch.is_full() {
+                self.flush(batch, sender);
+            }
+            let Some(length) = super_packet.write(index, batch.space()) else {
+                self.drops.note(DropReason::TooLarge);
+                continue;
+            };
+            match outbound(&tables, batch.message(), length, now, &mut |handoff| self.hand_off(handoff)) {
+                Ok(Some(outgoing)) => batch.push(outgoing),
+                Ok(None) => {}
+                Err(reason) => self.drops.note(reason),
+            }
         }
+    }
+
+    fn flush(&self, batch: &mut SendBatch, sender: &UdpSender) {
+        batch.drain(|to, messages, segment| {
+            if sender.send_segments(to, messages, segment) != Sent::Yes {
+                self.drops.note(DropReason::SocketRefused);
+            }
+        });
     }
 
     /// From the sockets to the TUN until the sockets are stopped.
@@ -144,25 +161,33 @@ impl DataPath {
                     return;
                 }
             }
-            let tables = self.tables.load();
+            let (tables, now) = (self.tables.load(), wattle_clock::now());
             for mut group in batch.groups_mut() {
                 let origin = Origin::new(Way::Udp(group.from));
+                let mut run = Run::new();
                 for message in group.datagrams_mut() {
-                    self.take_in(&tables, &origin, message);
+                    if let Some(packet) = self.take_in(&tables, &origin, message, now) {
+                        run.push(packet, |packets| self.deliver(packets));
+                    }
                 }
+                self.deliver(run.packets());
             }
         }
     }
 
-    fn take_in(&self, tables: &Tables, origin: &Origin, message: &mut [u8]) {
-        match inbound(tables, origin, message, wattle_clock::now(), &mut |handoff| self.hand_off(handoff)) {
-            Ok(Some(packet)) => {
-                if self.tun.send(packet).is_err() {
-                    self.drops.note(DropReason::HostRefused);
-                }
+    fn take_in<'m>(&self, tables: &Tables, origin: &Origin, message: &'m mut [u8], now: Instant) -> Option<&'m [u8]> {
+        match inbound(tables, origin, message, now, &mut |handoff| self.hand_off(handoff)) {
+            Ok(packet) => packet,
+            Err(reason) => {
+                self.drops.note(reason);
+                None
             }
-            Ok(None) => {}
-            Err(reason) => self.drops.note(reason),
+        }
+    }
+
+    fn deliver(&self, packets: &[&[u8]]) {
+        if self.tun.send_run(packets).is_err() {
+            self.drops.note(DropReason::HostRefused);
         }
     }
 
@@ -170,5 +195,36 @@ impl DataPath {
         if self.handoffs.try_send(handoff).is_err() {
             self.drops.note(DropReason::SlowHalfBusy);
         }
+    }
+}
+
+/// Packets of one group of datagrams on their way to the TUN.
+struct Run<'m> {
+    packets: [&'m [u8]; RUN_LENGTH],
+    length: usize,
+}
+
+/// As many as one write takes, which is also the most that the kernel joins into one group (`UDP_GRO_CNT_MAX`).
+const RUN_LENGTH: usize = COALESCED_MAX;
+
+impl<'m> Run<'m> {
+    const fn new() -> Self {
+        Self { packets: [&[]; RUN_LENGTH], length: 0 }
+    }
+
+    /// Adds a packet; a full run is delivered first.
+    fn push(&mut self, packet: &'m [u8], deliver: impl FnOnce(&[&'m [u8]])) {
+        if self.length == RUN_LENGTH {
+            deliver(self.packets());
+            self.length = 0;
+        }
+        if let Some(place) = self.packets.get_mut(self.length) {
+            *place = packet;
+            self.length += 1;
+        }
+    }
+
+    fn packets(&self) -> &[&'m [u8]] {
+        self.packets.get(..self.length).unwrap_or_default()
     }
 }

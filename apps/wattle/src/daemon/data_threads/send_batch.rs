@@ -42,12 +42,19 @@ impl SendBatch {
         }
     }
 
-    /// Where the next packet is read into: behind the gap for its header. `None` when the batch is full.
-    pub(super) fn space(&mut self) -> Option<&mut [u8]> {
-        if self.messages == MESSAGES {
-            return None;
-        }
-        self.bytes.get_mut(self.end + HEADER_LENGTH..self.end + self.message_bytes_max)
+    /// Whether it must be drained before another message.
+    pub(super) const fn is_full(&self) -> bool {
+        self.messages == MESSAGES
+    }
+
+    /// Whether there is nothing to send.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Where the next packet is written: behind the gap for its header. Empty when the batch is full.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.end + HEADER_LENGTH..self.end + self.message_bytes_max).unwrap_or_default()
     }
 
     /// The next message: the gap, the packet that was read, and room behind it.
@@ -97,7 +104,7 @@ mod tests {
     fn equal_messages_to_one_address_are_one_run_and_a_short_one_ends_it() {
         let mut batch = SendBatch::new(1280);
         for (port, length) in [(1, 96), (1, 96), (1, 48), (1, 48), (2, 48), (1, 96), (1, 112)] {
-            assert!(batch.space().is_some());
+            assert!(!batch.is_full());
             batch.push(Outgoing { to: to(port), length });
         }
         let expected = [(1, 240, 96), (1, 48, 48), (2, 48, 48), (1, 96, 96), (1, 112, 112)];
@@ -110,12 +117,13 @@ mod tests {
         let mut batch = SendBatch::new(1280);
         let length = sealed_length(1280);
         let mut count = 0;
-        while batch.space().is_some_and(|space| space.len() >= 1280) {
+        while !batch.is_full() {
+            assert!(batch.space().len() >= 1280);
             batch.push(Outgoing { to: to(1), length });
             count += 1;
         }
         assert_eq!(count, MESSAGES);
         assert_eq!(drained(&mut batch), [(1, MESSAGES * length, length)]);
-        assert!(batch.space().is_some());
+        assert!(batch.is_empty() && batch.space().len() >= 1280);
     }
 }
