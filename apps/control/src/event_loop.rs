@@ -5,16 +5,20 @@
 
 mod handle;
 mod members;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wattle_coordinator::{Change, Command, Coordinator, Dice, NodeRecord, Now, Reply};
 use wattle_keys::NodePublic;
 use wattle_store::{Store, StoreError};
+use wattle_time::Instant;
 
-use crate::limits::{COMMANDS_TOGETHER_MAX, COMMANDS_WAITING_MAX};
+use crate::limits::{COMMANDS_TOGETHER_MAX, COMMANDS_WAITING_MAX, COMMIT_RETRY};
 use crate::map_stream::PeerJson;
 
 use handle::Counters;
@@ -51,6 +55,7 @@ pub(crate) fn spawn(
         counters,
         peer_json,
         on_gone: Box::new(on_gone),
+        rest_until: Instant::ORIGIN,
     };
     (handle, tokio::spawn(event_loop.run()))
 }
@@ -66,6 +71,8 @@ struct EventLoop {
     counters: Arc<Counters>,
     peer_json: Arc<PeerJson>,
     on_gone: Box<dyn Fn(&NodePublic) + Send>,
+    /// After a write that failed the loop's own commands, which would be due again at once, rest until then.
+    rest_until: Instant,
 }
 
 /// Commands that were decided and whose changes are to be committed together.
@@ -79,12 +86,11 @@ impl EventLoop {
     async fn run(mut self) {
         self.counters.note_state(&self.coordinator);
         loop {
-            let due = self.coordinator.next_timeout(now());
-            let message = match due {
-                Some(deadline) => {
-                    let wait = wattle_clock::until(deadline.latest);
-                    tokio::time::timeout(wait, self.messages.recv()).await.ok()
-                }
+            let due = self.coordinator.next_timeout(now()).map(|deadline| deadline.latest.max(self.rest_until));
+            let message = match due.map(wattle_clock::until) {
+                // What is due comes first, else a steady stream of commands would keep it waiting.
+                Some(Duration::ZERO) => None,
+                Some(wait) => tokio::time::timeout(wait, self.messages.recv()).await.ok(),
                 None => Some(self.messages.recv().await),
             };
             match message {
@@ -171,6 +177,7 @@ impl EventLoop {
             if let Err(error) = self.store.commit(&batch.changes).await {
                 tracing::error!(%error, "nothing was changed, because it could not be written");
                 self.coordinator = backup;
+                self.rest_until = now().mono + COMMIT_RETRY;
                 return Self::fail(batch, &Arc::new(error));
             }
         }

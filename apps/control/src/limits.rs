@@ -19,6 +19,8 @@ pub(crate) const RELAY_MAP_BYTES_MAX: u64 = 4 << 20;
 pub(crate) const COMMANDS_WAITING_MAX: usize = 4096;
 /// Commands committed in one transaction: enough to pay for the disk's wait, few enough to answer soon.
 pub(crate) const COMMANDS_TOGETHER_MAX: usize = 256;
+/// How long the loop's own work rests after a write that failed: trying at once makes no disk emptier.
+pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(5);
 /// How long a stream gathers changes before it tells them: many changes come together.
 pub(crate) const CHANGES_GATHERED: Duration = Duration::from_millis(20);
 /// Silence of a map stream before a keepalive; clients give up after 120 s.

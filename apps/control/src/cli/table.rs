@@ -47,12 +47,14 @@ fn from(now: UnixTime, time: UnixTime) -> String {
 
 fn rounded(gap: Duration) -> String {
     let seconds = gap.as_secs();
-    let (number, unit) = match seconds {
-        0..120 => (seconds, "second"),
-        120..7_200 => (seconds / 60, "minute"),
-        7_200..172_800 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
+    let (length, unit) = match seconds {
+        0..120 => (1, "second"),
+        120..7_200 => (60, "minute"),
+        7_200..172_800 => (3_600, "hour"),
+        _ => (86_400, "day"),
     };
+    // To the nearest, so that a key of 90 days is not shown as one of 89.
+    let number = (seconds + length / 2) / length;
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {unit}{plural}")
 }
@@ -69,7 +71,7 @@ mod tests {
             (ago(3), ago(11), ago(600)),
             ("just now".to_owned(), "11 seconds ago".to_owned(), "10 minutes ago".to_owned())
         );
-        assert_eq!(from(now, now.plus(Duration::from_secs(180 * 86_400))), "in 180 days");
+        assert_eq!(from(now, now.plus(Duration::from_secs(180 * 86_400 - 1))), "in 180 days");
     }
 
     #[test]
