@@ -7,10 +7,12 @@ use tokio::net::UdpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use wattle_link::Server;
+use wattle_netmap::DerpMap;
 use wattle_relay_io::http::BootstrapNames;
-use wattle_relay_io::{Config, Rate, RelayHandle, serve_stun};
+use wattle_relay_io::{Config, Place, Rate, RelayHandle, serve_stun};
+use wattle_wire::convert::derp_map_to_wire;
 
-use crate::{Serve, admission, http, kept, snippet};
+use crate::{Serve, admission, http, kept};
 
 /// When told to restart, clients come back after this ...
 const RECONNECT_IN: Duration = Duration::from_secs(1);
@@ -35,9 +37,12 @@ pub(crate) async fn serve(flags: Serve) -> anyhow::Result<()> {
     let server = Server::bind(flags.listen, identity.as_ref().map(|identity| &identity.tls)).await?;
     let stun = if flags.no_stun { None } else { Some(bind_stun(&flags).await?) };
 
-    let place = snippet::Place {
+    let host = names.first().cloned().unwrap_or_default();
+    let place = Place {
         region: flags.region,
-        host_name: names.first().cloned().unwrap_or_default(),
+        code: format!("r{}", flags.region),
+        name: host.clone(),
+        host,
         relay_port: server.local_address()?.port(),
         stun_port: match &stun {
             Some(socket) => Some(socket.local_addr()?.port()),
@@ -78,7 +83,7 @@ fn announce(
     relay: &RelayHandle,
     server: &Server,
     stun: Option<&UdpSocket>,
-    place: &snippet::Place,
+    place: &Place,
 ) -> anyhow::Result<()> {
     let scheme = if flags.plain_http { "http" } else { "https" };
     eprintln!("wattle-relay {}", env!("CARGO_PKG_VERSION"));
@@ -95,8 +100,15 @@ fn announce(
     }
     eprintln!("For the DERP map of the coordination server:");
     // Alone on stdout, so that it can be sent to a file.
-    println!("{}", place.to_json()?);
+    println!("{}", map_of(place)?);
     Ok(())
+}
+
+/// A whole DERP map, as official programs read it, with this relay in it.
+fn map_of(place: &Place) -> serde_json::Result<String> {
+    let region = place.to_region();
+    let map = DerpMap { regions: [(region.id, region)].into(), ..DerpMap::default() };
+    serde_json::to_string_pretty(&derp_map_to_wire(&map))
 }
 
 /// Done when the other half of the channel says so, or is gone.

@@ -5,7 +5,6 @@ mod admission;
 mod assemble;
 mod http;
 mod kept;
-mod snippet;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;

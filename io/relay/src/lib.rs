@@ -16,10 +16,12 @@ mod handle;
 pub mod http;
 pub mod limits;
 mod metrics;
+mod place;
 mod stun;
 #[cfg(test)]
 mod tests;
 
 pub use handle::{RelayHandle, Verify};
+pub use place::Place;
 pub use stun::serve_stun;
 pub use wattle_relay_core::{Admission, Config, Counters, CutReason, Rate};

@@ -1,5 +1,7 @@
 //! Whole clients over in-memory streams, and the router without a listener.
 
+mod upgrades;
+
 use std::time::Duration;
 
 use axum::body::Body;
