@@ -40,15 +40,14 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
         None => None,
     };
     let server = Server::bind(settings.listen, identity.as_ref()).await?;
-    let main_port = server.local_address()?.port();
     let sockets = match &settings.relay {
-        Some(place) => Some(RelaySockets::bind(place, &settings.data, main_port).await?),
+        Some(place) => Some(RelaySockets::bind(place, &settings.data, settings.server_url.port).await?),
         None => None,
     };
 
     let mut regions = relay::more_regions(&settings.relay_maps)?;
     if let Some(sockets) = &sockets {
-        let region = sockets.region();
+        let region = sockets.place.to_region();
         anyhow::ensure!(!regions.contains_key(&region.id), "a file of relay_maps has region {} too", region.id.0);
         regions.insert(region.id, region);
     }
@@ -75,7 +74,7 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
             relay.revoke(key);
         }
     };
-    let (tailnet, deciding) = event_loop::spawn(coordinator, store, Dice::new(wattle_clock::seed()?), on_gone);
+    let (tailnet, mut deciding) = event_loop::spawn(coordinator, store, Dice::new(wattle_clock::seed()?), on_gone);
     if let Some(path) = &settings.policy {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         tailnet.ask(Command::SetPolicy { text }).await.with_context(|| path.display().to_string())?;
@@ -105,6 +104,8 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         result = tokio::signal::ctrl_c() => result.context("cannot listen for Ctrl-C")?,
+        // Without it nothing is decided any more: better to end, and be started again.
+        ended = &mut deciding => return ended.context("the event loop failed"),
     }
     tracing::info!("stopping");
     if let Some(relay) = &relay {

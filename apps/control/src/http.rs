@@ -9,6 +9,8 @@ mod metrics;
 mod problem;
 mod register;
 mod register_page;
+#[cfg(test)]
+mod tests;
 mod ts2021;
 mod unfinished;
 mod verify;

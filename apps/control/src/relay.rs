@@ -1,7 +1,7 @@
 //! The relay inside: its keys, its sockets, and the region that nodes are told of.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use anyhow::{Context, bail, ensure};
 use tokio::net::UdpSocket;
 use wattle_keys::NodePrivate;
 use wattle_link::{Server, ServerIdentity};
-use wattle_netmap::{DerpMap, DerpNode, DerpRegion, RegionId};
-use wattle_relay_io::{Admission, Config, Rate, RelayHandle, Verify};
+use wattle_netmap::{DerpMap, DerpRegion, RegionId};
+use wattle_relay_io::{Admission, Config, Place, Rate, RelayHandle, Verify};
 use wattle_state::StateFile;
 use wattle_wire::control;
 use wattle_wire::convert::derp_map_from_wire;
@@ -27,14 +27,11 @@ pub(crate) struct RelaySockets {
     /// The relay's own TLS port, unless it is served with everything else.
     pub(crate) server: Option<Server>,
     pub(crate) stun: UdpSocket,
-    place: RelayPlace,
-    pin: Option<String>,
-    relay_port: u16,
-    stun_port: u16,
+    pub(crate) place: Place,
 }
 
 impl RelaySockets {
-    /// Binds what the relay needs. `main_port` is where it is reached when it has no port of its own.
+    /// Binds what the relay needs. `main_port` is where nodes reach it when it has no port of its own.
     pub(crate) async fn bind(place: &RelayPlace, folder: &Path, main_port: u16) -> anyhow::Result<Self> {
         let (server, pin, relay_port) = match place.listen {
             Some(address) => {
@@ -48,42 +45,26 @@ impl RelaySockets {
             None => (None, None, main_port),
         };
         let stun = UdpSocket::bind(place.stun_listen).await.map_err(|error| stun_error(place.stun_listen, &error))?;
-        let stun_port = stun.local_addr()?.port();
-        Ok(Self { server, stun, place: place.clone(), pin, relay_port, stun_port })
-    }
-
-    /// The region as nodes are told of it.
-    pub(crate) fn region(&self) -> DerpRegion {
-        let id = RegionId(self.place.region);
-        let address = self.place.host.parse::<IpAddr>().ok();
-        let node = DerpNode {
-            name: format!("{}a", self.place.region),
-            region: id,
-            host_name: self.place.host.clone(),
-            cert_name: self.pin.clone().unwrap_or_default(),
-            // An address instead of a name: there is nothing to look up, and nothing in the other family.
-            ipv4: address.map(|address| Some(address).filter(IpAddr::is_ipv4)),
-            ipv6: address.map(|address| Some(address).filter(IpAddr::is_ipv6)),
-            stun_port: Some(self.stun_port),
-            derp_port: self.relay_port,
-            ..DerpNode::default()
+        let place = Place {
+            region: place.region,
+            code: place.code.clone(),
+            name: place.name.clone(),
+            host: place.host.clone(),
+            relay_port,
+            stun_port: Some(stun.local_addr()?.port()),
+            pin,
         };
-        DerpRegion {
-            id,
-            code: self.place.code.clone(),
-            name: self.place.name.clone(),
-            nodes: vec![node],
-            ..DerpRegion::default()
-        }
+        Ok(Self { server, stun, place })
     }
 
     /// For people: where it is and how it is trusted.
     pub(crate) fn describe(&self) -> String {
-        let trust = match self.pin {
+        let trust = match self.place.pin {
             Some(_) => "own TLS port, certificate made here, known to nodes by its hash",
             None => "with everything else",
         };
-        format!("{}:{}  region {} ({}), {trust}", self.place.host, self.relay_port, self.place.region, self.place.code)
+        let Place { host, relay_port, region, code, .. } = &self.place;
+        format!("{host}:{relay_port}  region {region} ({code}), {trust}")
     }
 }
 

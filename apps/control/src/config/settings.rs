@@ -129,6 +129,7 @@ impl ServerUrl {
         if listen.ip().is_unspecified() {
             bail!("{listen} is reached by many names: say by --server-url (server_url) how nodes reach this server");
         }
+        ensure!(listen.port() != 0, "with port 0 the server is somewhere else each time: say with --server-url where");
         let scheme = if tls { "https" } else { "http" };
         format!("{scheme}://{listen}").parse()
     }

@@ -20,7 +20,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>, Path(id): Path<String>) 
         true,
         &html! {
             p { "The machine " strong { (shown(&machine.host_name)) } " (" (shown(&machine.os)) ") waits to join this network." }
-            p { "It has waited since " (machine.since) "." }
+            p { "It has waited since " (wattle_time::UnixTime::from_secs(machine.since.as_secs())) "." }
             p { "An administrator lets it in on the server with" }
             pre { "wattle-control nodes approve " (auth_id) " --user NAME" }
             p { "Its key is " code { (machine.machine) } ". Compare it if you did not start this yourself; if the machine "
