@@ -183,14 +183,13 @@ impl Session {
     }
 
     /// The dial failed, or the connection broke.
-    pub fn handle_disconnected(&mut self, now: Instant, out: &mut Out) {
+    pub fn handle_disconnected(&mut self, now: Instant) {
         self.drop_requests();
         if !self.running {
             self.link = Link::Down;
             return;
         }
         self.link = Link::Waiting(now + self.link_backoff.wait(&mut self.rng));
-        let _ = out;
     }
 
     /// Does what is due.
@@ -199,7 +198,7 @@ impl Session {
             && now.since(feed.heard) >= STREAM_SILENCE_MAX
         {
             out.events.push(Event::Disconnect);
-            self.handle_disconnected(now, out);
+            self.handle_disconnected(now);
         }
         if let Link::Waiting(at) = self.link
             && at <= now

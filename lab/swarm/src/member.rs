@@ -114,7 +114,7 @@ impl Driver {
                     self.client = Some(client);
                     self.session.handle_connected(now, &mut out);
                 }
-                Some(Some(Input::Connected(Err(_)))) => self.session.handle_disconnected(now, &mut out),
+                Some(Some(Input::Connected(Err(_)))) => self.session.handle_disconnected(now),
                 Some(Some(Input::Answered(id, Ok(response)))) => {
                     self.session.handle_response(id, &response, now, &mut out)
                 }
@@ -133,7 +133,7 @@ impl Driver {
         let now = wattle_clock::now();
         if self.client.as_ref().is_some_and(ControlClient::is_closed) {
             self.client = None;
-            self.session.handle_disconnected(now, out);
+            self.session.handle_disconnected(now);
         } else {
             self.session.handle_failure(id, now, out);
         }

@@ -71,7 +71,7 @@ impl Node {
     /// The connection could not be made, or broke.
     pub fn handle_disconnected(&mut self, now: Now, out: &mut Out) {
         self.netcheck.set_control_connected(false);
-        self.with_session(now, out, Session::handle_disconnected);
+        self.with_session(now, out, |session, mono, _| session.handle_disconnected(mono));
         self.finish(out);
     }
 

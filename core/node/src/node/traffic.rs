@@ -28,7 +28,7 @@ impl Node {
             }
             Handoff::Service { packet } => self.service.handle(&packet, &self.resolver, now.mono, out),
             Handoff::Outbound { slot } => self.note_outbound(slot, now, out),
-            Handoff::Inbound { slot, way, first } => self.note_inbound(slot, way, first, now, out),
+            Handoff::Inbound { slot, way, .. } => self.note_inbound(slot, way, now, out),
             Handoff::Control { from, message } => self.handle_message(Way::Udp(from), &message, now, out),
             Handoff::Inner { slot, packet } => self.handle_inner(slot, &packet, now, out),
         }
@@ -256,10 +256,9 @@ impl Node {
         self.with_paths(now, out, |paths, mono, effects| paths.note_outbound(&peer, mono, effects));
     }
 
-    fn note_inbound(&mut self, slot: Slot, way: Way, first: bool, now: Now, out: &mut Out) {
+    fn note_inbound(&mut self, slot: Slot, way: Way, now: Now, out: &mut Out) {
         let Some(peer) = self.slots.key(slot) else { return };
         self.netcheck.note_activity(now.mono);
-        let _ = first;
         self.with_tunnels(Some(way), now, out, |tunnels, mono, effects| tunnels.note_traffic(&peer, mono, effects));
         self.with_paths(now, out, |paths, mono, effects| paths.note_inbound(&peer, way, mono, effects));
     }

@@ -120,8 +120,7 @@ fn a_refusal_is_told_and_not_repeated() {
 fn a_lost_connection_is_dialled_again_and_the_stream_reopened() {
     let (mut session, stream) = member();
     session.handle_frame(stream, &first_map(""), START, WALL, &mut Out::default());
-    let out = effects(|out| session.handle_disconnected(START, out));
-    assert!(out.events.is_empty());
+    session.handle_disconnected(START);
     let due = session.next_timeout().unwrap().latest;
     assert!(due.since(START) <= Duration::from_secs(1));
     let out = effects(|out| session.handle_timeout(due, out));
@@ -279,7 +278,7 @@ proptest! {
                 }
                 6 => {
                     (up, open) = (false, Vec::new());
-                    session.handle_disconnected(now, &mut out);
+                    session.handle_disconnected(now);
                 }
                 7 | 8 => if let Some((id, kind)) = answered {
                     match kind {
