@@ -19,6 +19,7 @@ mod class;
 mod compile;
 mod document;
 mod error;
+pub mod hujson;
 pub mod limits;
 mod parse;
 mod roster;
