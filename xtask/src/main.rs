@@ -1,7 +1,8 @@
-//! The project's own commands. `cargo xtask demo` shows a mesh at work, `cargo xtask test` proves it, `floors` and
-//! `tidy` keep the house in order.
+//! The project's own commands. `cargo xtask demo` shows a mesh at work, `cargo xtask test` proves it, `bench`
+//! measures it, `floors` and `tidy` keep the house in order.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod floors;
 mod install;
@@ -27,6 +28,8 @@ enum Task {
     Demo(demo::Options),
     /// Run every test: rules of the house, lints, unit tests, labs in network namespaces, official clients
     Test(test::Options),
+    /// Measure what things cost and how that grows
+    Bench(bench::Options),
     /// Check that no crate uses what its floor must not know
     Floors,
     /// Check the size, the shape and the names of files
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Floors => floors::check(),
         Task::Tidy => tidy::check(),
     };
