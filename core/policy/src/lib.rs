@@ -20,6 +20,7 @@ mod compile;
 mod document;
 mod error;
 pub mod hujson;
+pub mod language;
 pub mod limits;
 mod parse;
 mod roster;

@@ -52,6 +52,8 @@ pub struct Document {
     pub disable_ipv4: bool,
     /// Whether nodes route the whole CGNAT range to the tunnel: every node gets `one-cgnat?v=true` or `=false`.
     pub one_cgnat_route: Option<bool>,
+    /// Parts that the language has and that change nothing here, so that people can be told.
+    pub without_effect: Vec<Spot<&'static str>>,
 }
 
 /// Who belongs to a group.
@@ -149,6 +151,8 @@ pub enum Addresses {
     Prefix(Prefix),
     /// `a-b`
     Range(std::net::IpAddr, std::net::IpAddr),
+    /// `autogroup:internet`
+    Internet,
 }
 
 /// Who may give a tag, or have routes approved.

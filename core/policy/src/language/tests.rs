@@ -1,0 +1,3 @@
+//! The language against captured answers of the hosted service.
+
+mod corpus;
