@@ -11,6 +11,7 @@ mod limits;
 mod map_stream;
 mod relay;
 mod serve;
+mod ssh_policy;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};

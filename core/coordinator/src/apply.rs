@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wattle_netmap::{NodeId, NodePatch, UserId};
-use wattle_policy::{Class, Roster};
+use wattle_policy::{Roster, Shift};
 
 use crate::change::Change;
 use crate::config::Now;
@@ -48,11 +48,11 @@ impl Coordinator {
             Change::NodeDeleted(node) => self.remove_node(*node),
             Change::PolicySet { text, policy } => {
                 self.policy_text = Some(Arc::from(text.as_str()));
-                let mut roster = Roster::new(policy.clone());
-                for (id, entry) in &self.nodes {
-                    let addresses = entry.record.addresses();
-                    roster.insert(*id, &subject(&self.users, &entry.record, &addresses));
-                }
+                let addresses: Vec<_> = self.nodes.values().map(|entry| entry.record.addresses()).collect();
+                let nodes = self.nodes.iter().zip(&addresses);
+                let nodes =
+                    nodes.map(|((id, entry), addresses)| (*id, subject(&self.users, &entry.record, addresses)));
+                let roster = Roster::with_nodes(policy.clone(), nodes);
                 let before = std::mem::replace(&mut self.roster, Arc::new(roster));
                 self.log.push(Event::Policy { before });
             }
@@ -107,9 +107,9 @@ impl Coordinator {
         let view = Arc::new(PeerView { node, revision: self.log.revision() });
         let entry = Arc::new(Entry { record, reach, presence, expired, view });
         self.index(&entry.record);
-        self.class(&entry.record);
+        let shift = self.class(&entry.record);
         self.nodes.insert(id, entry);
-        self.log.push(Event::Node { id, before: None, news: NodeNews::Whole });
+        self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
         self.set_alarms(id);
     }
 
@@ -122,22 +122,21 @@ impl Coordinator {
         let (config, record, reach) = (&self.config, &entry.record, &entry.reach);
         let sight = Sight { config, record, reach, presence: entry.presence, expired: entry.expired };
         let seen = sight.of_peer();
-        let before = self.roster.class(id).cloned();
-        let after = if old.record == entry.record {
-            before.clone()
+        let shift = if old.record == entry.record {
+            Shift::still(self.roster.class(id).cloned())
         } else {
             self.unindex(&old.record);
             self.index(&entry.record);
-            Some(self.class(&entry.record))
+            self.class(&entry.record)
         };
         let news = match NodePatch::between(&old.view.node, &seen) {
-            _ if before != after => Some(NodeNews::Whole),
+            _ if !shift.is_empty() => Some(NodeNews::Whole),
             Some(patch) if patch.is_empty() => (old.record.host != entry.record.host).then_some(NodeNews::Itself),
             Some(patch) if is_cheap(&patch) => Some(NodeNews::Patch(Arc::new(patch))),
             Some(_) | None => Some(NodeNews::Whole),
         };
         if let Some(news) = news {
-            let revision = self.log.push(Event::Node { id, before, news });
+            let revision = self.log.push(Event::Node { id, shift, news });
             entry.view = Arc::new(PeerView { node: seen, revision });
         }
         self.nodes.insert(id, Arc::new(entry));
@@ -147,9 +146,8 @@ impl Coordinator {
     fn remove_node(&mut self, id: NodeId) {
         let Some(entry) = self.nodes.remove(&id) else { return };
         self.unindex(&entry.record);
-        let before = self.roster.class(id).cloned();
-        Arc::make_mut(&mut self.roster).remove(id);
-        self.log.push(Event::Node { id, before, news: NodeNews::Whole });
+        let shift = Arc::make_mut(&mut self.roster).remove(id);
+        self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
         self.set_alarms(id);
         self.unsaved.remove(&id);
         self.save_at = self.save_at.filter(|_| !self.unsaved.is_empty());
@@ -161,16 +159,15 @@ impl Coordinator {
             self.by_user.range((user, NodeId(0))..=(user, NodeId(u64::MAX))).map(|(_, id)| *id).collect();
         for id in nodes {
             let Some(entry) = self.nodes.get(&id).cloned() else { continue };
-            let before = self.roster.class(id).cloned();
-            let after = Some(self.class(&entry.record));
-            if before != after {
-                self.log.push(Event::Node { id, before, news: NodeNews::Whole });
+            let shift = self.class(&entry.record);
+            if !shift.is_empty() {
+                self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
             }
         }
     }
 
-    /// Finds the class of a node anew.
-    fn class(&mut self, record: &NodeRecord) -> Arc<Class> {
+    /// Finds the class of a node anew. Tells what that means to others.
+    fn class(&mut self, record: &NodeRecord) -> Shift {
         let addresses = record.addresses();
         Arc::make_mut(&mut self.roster).insert(record.id, &subject(&self.users, record, &addresses))
     }

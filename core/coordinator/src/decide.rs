@@ -40,7 +40,7 @@ impl Coordinator {
             Command::CreateAuthKey(wanted) => self.decide_create_auth_key(dice, wanted, now),
             Command::RevokeAuthKey { key } => self.decide_revoke_auth_key(key, now),
             Command::SetPolicy { text } => {
-                let policy = Arc::new(Policy::parse(&text)?);
+                let policy = Arc::new(Policy::parse(text.as_bytes())?);
                 done(vec![Change::PolicySet { text, policy }])
             }
             Command::SetRelays(derp) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use wattle_netmap::{Delta, DerpMap, DnsConfig, FilterRule, Node, NodeId, NodePatch, User, UserId};
-use wattle_policy::{Class, Roster};
+use wattle_policy::{Class, Roster, Shift};
 
 use crate::limits;
 use crate::state::{Coordinator, Entry};
@@ -20,8 +20,8 @@ pub(crate) enum Event {
     /// A node came, changed or went.
     Node {
         id: NodeId,
-        /// Its class until then; `None`: it was not there.
-        before: Option<Arc<Class>>,
+        /// What that means to the policy.
+        shift: Shift,
         news: NodeNews,
     },
     /// A user's name changed.
@@ -149,6 +149,7 @@ struct History<'a> {
 
 struct Touched<'a> {
     class: Option<&'a Arc<Class>>,
+    shifts: Vec<&'a Shift>,
     whole: bool,
     itself: bool,
     patches: Vec<&'a Arc<NodePatch>>,
@@ -159,14 +160,16 @@ impl<'a> History<'a> {
         let mut history = Self::default();
         for event in events {
             match event {
-                Event::Node { id, before, news, .. } => {
+                Event::Node { id, shift, news } => {
                     let old_roster = history.old_roster;
                     let touched = history.touched.entry(*id).or_insert_with(|| Touched {
-                        class: old_roster.map_or(before.as_ref(), |roster| roster.class(*id)),
+                        class: old_roster.map_or(shift.before.as_ref(), |roster| roster.class(*id)),
+                        shifts: Vec::new(),
                         whole: false,
                         itself: false,
                         patches: Vec::new(),
                     });
+                    touched.shifts.push(shift);
                     match news {
                         NodeNews::Whole => touched.whole = true,
                         NodeNews::Patch(patch) => touched.patches.push(patch),
@@ -241,7 +244,7 @@ impl Coordinator {
             let (before, after) = (history.class_before(self, id), self.roster.class(id));
             let touched = history.touched.get(&id);
             rules_changed =
-                rules_changed || touched.is_some_and(|_| class.heeds(before.map(Arc::as_ref), after.map(Arc::as_ref)));
+                rules_changed || touched.is_some_and(|touched| touched.shifts.iter().any(|shift| class.heeds(shift)));
             let saw = before.zip(own_before).is_some_and(|(other, own)| own.sees(other));
             let sees = after.is_some_and(|other| class.sees(other));
             match self.nodes.get(&id).filter(|_| sees) {

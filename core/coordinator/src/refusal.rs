@@ -1,7 +1,7 @@
 //! Why a command was not obeyed: each a sentence for the person who will read it.
 
 use wattle_netmap::{NodeId, UserId};
-use wattle_policy::PolicyError;
+use wattle_policy::Problems;
 
 use crate::record::AuthKeyId;
 
@@ -84,7 +84,7 @@ pub enum Refusal {
     UserHasNodes(UserId, usize),
     /// The policy is wrong.
     #[error(transparent)]
-    Policy(#[from] PolicyError),
+    Policy(#[from] Problems),
     /// There is no room.
     #[error("the tailnet is full: it holds at most {0} {1}")]
     Full(usize, &'static str),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use wattle_keys::{MachinePublic, NodePublic};
 use wattle_netmap::{DerpMap, DnsConfig, NodeId, User, UserId};
-use wattle_policy::{Policy, PolicyError, Roster, Subject};
+use wattle_policy::language::document::Role;
+use wattle_policy::{Person, Policy, Problems, Roster, Subject};
 use wattle_time::{Deadline, Instant, UnixTime, earliest};
 
 use crate::alarms::Alarms;
@@ -69,9 +70,9 @@ pub struct Entry {
 
 impl Coordinator {
     /// Takes up what a store has kept. It fails only if this version does not understand the policy.
-    pub fn new(config: Config, snapshot: Snapshot, now: Now) -> Result<Self, PolicyError> {
+    pub fn new(config: Config, snapshot: Snapshot, now: Now) -> Result<Self, Problems> {
         let policy = match &snapshot.policy {
-            Some(text) => Policy::parse(text)?,
+            Some(text) => Policy::parse(text.as_bytes())?,
             None => Policy::allow_all(),
         };
         let mut coordinator = Self {
@@ -203,5 +204,6 @@ pub(crate) fn subject<'a>(
     addresses: &'a [IpAddr; 2],
 ) -> Subject<'a> {
     let owner = record.owner().and_then(|owner| users.get(&owner));
-    Subject { user: owner.map(|user| (user.id, user.login_name.as_str())), tags: &record.tags, addresses }
+    let person = owner.map(|user| Person { id: user.id, login: &user.login_name, role: Role::Member, groups: &[] });
+    Subject::new(person, &record.tags, addresses)
 }

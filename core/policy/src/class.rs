@@ -1,33 +1,24 @@
 //! What a policy makes of a node: for each rule, is it a source, is it a target.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use wattle_netmap::UserId;
 
 use crate::bits::Bits;
 
-/// A node as a policy looks at it.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// Owner and the name that they sign in with; `None` for tagged nodes.
-    pub user: Option<(UserId, &'a str)>,
-    /// Tags. A tagged node has no owner.
-    pub tags: &'a [String],
-    /// Tailnet addresses.
-    pub addresses: &'a [IpAddr],
-}
-
 /// All that decides what a node may see. Nodes of one class are alike to everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Class {
-    /// The owner, kept apart for rules within one user (`autogroup:self`).
+    /// The owner, kept apart for rules within one user (`autogroup:self`); `None` where no rule asks.
     pub(crate) user: Option<UserId>,
-    /// Rules that have it as a source.
+    /// Rules that have it, or something behind it, as a source.
     pub(crate) sources: Bits,
-    /// Those among them whose packet rules must list its addresses.
+    /// Those whose packet rules list its addresses.
     pub(crate) listed: Bits,
-    /// Rules that have it as a target.
+    /// Rules that have it, or something behind it, as a target.
     pub(crate) targets: Bits,
+    /// Rules whose packets it passes on as an exit node, though they make it visible to nobody.
+    pub(crate) passing: Bits,
     /// Rules that have it as a target for other nodes of its user.
     pub(crate) own_targets: Bits,
 }
@@ -44,20 +35,42 @@ impl Class {
             || (self.user.is_some() && self.user == other.user && self.sources.meets(&other.own_targets))
     }
 
-    /// Whether the packet rules of a node of this class change when another node moves from `before` to `after`
-    /// (`None`: it was not there, or is not any more).
-    pub fn heeds(&self, before: Option<&Self>, after: Option<&Self>) -> bool {
-        let none = Self::default();
-        let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
-        if self.targets.meets(&before.listed.difference(&after.listed)) {
+    /// Whether what a node of this class obeys may be different after another node has changed.
+    pub fn heeds(&self, shift: &Shift) -> bool {
+        if self.targets.meets(&shift.lists) || self.passing.meets(&shift.lists) || self.sources.meets(&shift.companions) {
             return true;
         }
-        let own = |class: &Self| class.user.is_some() && class.user == self.user;
-        match (own(before), own(after)) {
-            (true, true) => self.own_targets.meets(&before.sources.difference(&after.sources)),
-            (true, false) => self.own_targets.meets(&before.sources),
-            (false, true) => self.own_targets.meets(&after.sources),
-            (false, false) => false,
-        }
+        let own = |class: &Option<Arc<Self>>| match class {
+            Some(class) if class.user.is_some() && class.user == self.user => class.sources.clone(),
+            Some(_) | None => Bits::default(),
+        };
+        self.user.is_some() && self.own_targets.meets(&own(&shift.before).difference(&own(&shift.after)))
+    }
+}
+
+/// What happened to a node, as far as a policy is concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shift {
+    /// Its class until then; `None`: it was not there.
+    pub before: Option<Arc<Class>>,
+    /// Its class since; `None`: it is not there any more.
+    pub after: Option<Arc<Class>>,
+    /// Rules whose packet rules list other addresses now.
+    pub(crate) lists: Bits,
+    /// Rules of which it became a target, or is one no longer, and that give their targets something on their sources.
+    pub(crate) companions: Bits,
+    /// Whether it serves other routes now.
+    pub routes: bool,
+}
+
+impl Shift {
+    /// Nothing has happened to a node of this class.
+    pub fn still(class: Option<Arc<Class>>) -> Self {
+        Self { before: class.clone(), after: class, ..Self::default() }
+    }
+
+    /// Whether nobody can notice.
+    pub fn is_empty(&self) -> bool {
+        self.before == self.after && self.lists.is_empty() && self.companions.is_empty() && !self.routes
     }
 }

@@ -14,21 +14,32 @@
 //! policy text may say and this crate does not yet obey is refused, never ignored.
 #![forbid(unsafe_code)]
 
+mod address_set;
 mod bits;
 mod class;
-mod compile;
-mod document;
-mod error;
 pub mod hujson;
+mod ip_set;
 pub mod language;
 pub mod limits;
-mod parse;
+mod packets;
+mod policy;
+mod posture;
+mod ranges;
 mod roster;
+mod routes;
+mod rule;
 mod selector;
-#[cfg(test)]
-mod tests;
+mod ssh;
+mod subject;
+mod tag_owners;
+mod trial;
 
-pub use class::{Class, Subject};
-pub use compile::Policy;
-pub use error::PolicyError;
+pub use address_set::AddressSet;
+pub use class::{Class, Shift};
+pub use language::{Problem, Problems};
+pub use packets::{Chunk, PacketCache, PacketRule, SourceList};
+pub use policy::Policy;
 pub use roster::Roster;
+pub use ssh::SshPermit;
+pub use subject::{Person, Subject, is_exit_route};
+pub use trial::Failure;

@@ -1,48 +1,143 @@
-//! The nodes of a tailnet in the light of one policy: their classes, and who stands as a source in which rule.
+//! The nodes of a tailnet in the light of one policy: their classes, and who stands for which word.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use wattle_netmap::{FilterRule, NodeId, PortRange, Prefix, RuleSource, RuleTarget, UserId};
+use imbl::OrdMap;
+use wattle_netmap::{Capability, NodeId, Prefix, UserId};
 
-use crate::class::{Class, Subject};
-use crate::compile::{Policy, Rule};
+use crate::AddressSet;
+use crate::bits::Bits;
+use crate::class::{Class, Shift};
+use crate::language::document::{Role, Scalar};
+use crate::policy::Policy;
 use crate::selector::Selector;
+use crate::subject::{Person, Subject, is_exit_route};
 
-/// All nodes with their classes. A change of a node touches that node and the sources of its rules, nothing else.
+/// All nodes with their classes. A change of a node touches that node and the words that select it, nothing else. A clone
+/// shares all that is not changed afterwards.
 #[derive(Clone, Debug)]
 pub struct Roster {
     policy: Arc<Policy>,
-    nodes: BTreeMap<NodeId, Entry>,
-    by_user: BTreeMap<UserId, BTreeSet<NodeId>>,
-    /// Per rule, the addresses of the nodes that are its sources by who they are.
-    sources: Vec<BTreeSet<IpAddr>>,
+    nodes: OrdMap<NodeId, Arc<Member>>,
+    by_user: OrdMap<UserId, Arc<BTreeSet<NodeId>>>,
+    /// By number of a word: the addresses of the nodes that it selects by who they are.
+    members: Vec<Arc<AddressSet>>,
+    /// By number of a list of sources that asks for a posture: the addresses of the nodes that have it.
+    postured: BTreeMap<usize, Arc<AddressSet>>,
+    /// Approved subnet routes, and who serves them.
+    routes: OrdMap<Prefix, Arc<BTreeSet<NodeId>>>,
+    /// The addresses of these routes.
+    routed: Arc<AddressSet>,
+    /// What the policy makes of people and of sets of tags: nodes of one owner differ in little else.
+    profiles: OrdMap<Identity, Arc<Profile>>,
+}
+
+/// What tells nodes apart for a policy, before addresses, routes and postures.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Identity {
+    User(UserId),
+    Tags(Vec<String>),
+    Nobody,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
-    class: Arc<Class>,
-    addresses: Vec<IpAddr>,
-    tags: Vec<String>,
-    login: Option<(UserId, String)>,
+struct Profile {
+    login: String,
+    role: Role,
+    groups: Vec<String>,
+    who: Arc<BTreeSet<usize>>,
+    /// The class of a node with nothing else about it.
+    plain: Option<Arc<Class>>,
 }
 
-impl Entry {
-    fn subject(&self) -> Subject<'_> {
-        Subject {
-            user: self.login.as_ref().map(|(id, login)| (*id, login.as_str())),
-            tags: &self.tags,
-            addresses: &self.addresses,
-        }
+/// A node as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) id: NodeId,
+    pub(crate) class: Arc<Class>,
+    /// Words that select it for who it is.
+    pub(crate) who: Arc<BTreeSet<usize>>,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) user: Option<UserId>,
+    pub(crate) login: String,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) exit_node: bool,
+    attributes: BTreeMap<String, Scalar>,
+    /// Lists of sources with postures that it is in.
+    postured: Vec<usize>,
+}
+
+/// A route that a node serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) prefix: Prefix,
+    /// Rules that let somebody reach it.
+    pub(crate) to: Bits,
+    /// Rules that let somebody behind it reach others.
+    pub(crate) from: Bits,
+}
+
+impl Member {
+    pub(crate) fn subnet_routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(|route| !is_exit_route(&route.prefix))
+    }
+
+    /// Whether it has an owner and no tags.
+    pub(crate) fn owner(&self) -> Option<UserId> {
+        self.user.filter(|_| self.tags.is_empty())
     }
 }
 
 impl Roster {
     /// Nobody yet.
     pub fn new(policy: Arc<Policy>) -> Self {
-        let sources = vec![BTreeSet::new(); policy.rules.len()];
-        Self { policy, nodes: BTreeMap::new(), by_user: BTreeMap::new(), sources }
+        let asks = |(number, sources): (usize, &crate::rule::Sources)| {
+            (!sources.postures.is_empty()).then(|| (number, Arc::default()))
+        };
+        Self {
+            nodes: OrdMap::new(),
+            by_user: OrdMap::new(),
+            members: vec![Arc::default(); policy.selectors.all.len()],
+            postured: policy.sources.iter().enumerate().filter_map(asks).collect(),
+            routes: OrdMap::new(),
+            routed: Arc::default(),
+            profiles: OrdMap::new(),
+            policy,
+        }
+    }
+
+    /// Many nodes at once.
+    pub fn with_nodes<'a>(policy: Arc<Policy>, nodes: impl IntoIterator<Item = (NodeId, Subject<'a>)>) -> Self {
+        let mut roster = Self::new(policy);
+        // Addresses are gathered and sorted once, instead of finding each one its place.
+        let mut addresses: Vec<Vec<(IpAddr, IpAddr)>> = vec![Vec::new(); roster.members.len()];
+        let mut postured: BTreeMap<usize, Vec<(IpAddr, IpAddr)>> = BTreeMap::new();
+        let mut by_user: BTreeMap<UserId, BTreeSet<NodeId>> = BTreeMap::new();
+        for (id, subject) in nodes {
+            let member = roster.member(id, &subject);
+            let own = || member.addresses.iter().map(|address| (*address, *address));
+            for word in member.who.iter() {
+                if let Some(set) = addresses.get_mut(*word) {
+                    set.extend(own());
+                }
+            }
+            member.postured.iter().for_each(|list| postured.entry(*list).or_default().extend(own()));
+            member.subnet_routes().for_each(|route| add_route(&mut roster.routes, route.prefix, id));
+            if let Some(user) = member.owner() {
+                by_user.entry(user).or_default().insert(id);
+            }
+            roster.nodes.insert(id, Arc::new(member));
+        }
+        roster.routed = Arc::new(routed(&roster.routes));
+        roster.members = addresses.into_iter().map(|set| Arc::new(set.into_iter().collect())).collect();
+        for (list, set) in postured {
+            roster.postured.insert(list, Arc::new(set.into_iter().collect()));
+        }
+        roster.by_user = by_user.into_iter().map(|(user, nodes)| (user, Arc::new(nodes))).collect();
+        roster
     }
 
     /// The policy in force.
@@ -50,112 +145,233 @@ impl Roster {
         &self.policy
     }
 
-    /// Adds a node, or says what it is like now.
-    pub fn insert(&mut self, node: NodeId, subject: &Subject<'_>) -> Arc<Class> {
-        self.remove(node);
-        let class = Arc::new(self.policy.class_of(subject));
-        for rule in class.listed.iter() {
-            if let Some(sources) = self.sources.get_mut(rule) {
-                sources.extend(subject.addresses.iter().copied());
-            }
-        }
-        if let Some(user) = class.user {
-            self.by_user.entry(user).or_default().insert(node);
-        }
-        let entry = Entry {
-            class: class.clone(),
-            addresses: subject.addresses.to_vec(),
-            tags: subject.tags.to_vec(),
-            login: subject.user.map(|(id, login)| (id, login.to_owned())),
-        };
-        self.nodes.insert(node, entry);
-        class
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
     }
 
-    /// Forgets a node.
-    pub fn remove(&mut self, node: NodeId) {
-        let Some(entry) = self.nodes.remove(&node) else { return };
-        for rule in entry.class.listed.iter() {
-            if let Some(sources) = self.sources.get_mut(rule) {
-                entry.addresses.iter().for_each(|address| _ = sources.remove(address));
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Adds a node, or says what it is like now. Tells what that means to others.
+    pub fn insert(&mut self, id: NodeId, subject: &Subject<'_>) -> Shift {
+        let before = self.take(id);
+        let member = self.member(id, subject);
+        for word in member.who.iter() {
+            if let Some(set) = self.members.get_mut(*word) {
+                let set = Arc::make_mut(set);
+                member.addresses.iter().for_each(|address| set.insert(*address, *address));
             }
         }
-        if let Some(user) = entry.class.user
-            && let Some(nodes) = self.by_user.get_mut(&user)
-        {
-            nodes.remove(&node);
-            if nodes.is_empty() {
-                self.by_user.remove(&user);
+        for list in &member.postured {
+            let set = Arc::make_mut(self.postured.entry(*list).or_default());
+            member.addresses.iter().for_each(|address| set.insert(*address, *address));
+        }
+        member.subnet_routes().for_each(|route| add_route(&mut self.routes, route.prefix, id));
+        if let Some(user) = member.owner() {
+            Arc::make_mut(self.by_user.entry(user).or_default()).insert(id);
+        }
+        let member = Arc::new(member);
+        self.nodes.insert(id, member.clone());
+        self.shift(before.as_deref(), Some(&member))
+    }
+
+    /// Forgets a node. Tells what that means to others.
+    pub fn remove(&mut self, id: NodeId) -> Shift {
+        let before = self.take(id);
+        self.shift(before.as_deref(), None)
+    }
+
+    fn take(&mut self, id: NodeId) -> Option<Arc<Member>> {
+        let member = self.nodes.remove(&id)?;
+        for word in member.who.iter() {
+            if let Some(set) = self.members.get_mut(*word) {
+                let set = Arc::make_mut(set);
+                member.addresses.iter().for_each(|address| set.remove(*address, *address));
             }
+        }
+        for list in &member.postured {
+            let set = Arc::make_mut(self.postured.entry(*list).or_default());
+            member.addresses.iter().for_each(|address| set.remove(*address, *address));
+        }
+        for route in member.subnet_routes() {
+            remove_from(&mut self.routes, &route.prefix, id);
+        }
+        if let Some(user) = member.owner() {
+            remove_from(&mut self.by_user, &user, id);
+        }
+        Some(member)
+    }
+
+    fn shift(&mut self, before: Option<&Member>, after: Option<&Member>) -> Shift {
+        let class = |member: Option<&Member>| member.map(|member| member.class.clone());
+        let nothing = Class::default();
+        let bits = |member: Option<&Member>, of: fn(&Class) -> &Bits| of(member.map_or(&nothing, |member| &member.class)).clone();
+        let (addresses_before, addresses_after) = (before.map(|m| &m.addresses), after.map(|m| &m.addresses));
+        let moved = before.is_some() && after.is_some() && addresses_before != addresses_after;
+        let mut lists = bits(before, |class| &class.listed).difference(&bits(after, |class| &class.listed));
+        let mut companions = bits(before, |class| &class.targets).difference(&bits(after, |class| &class.targets));
+        if moved {
+            lists.extend(&bits(after, |class| &class.listed));
+            companions.extend(&bits(after, |class| &class.targets));
+        }
+        let routes = |member: Option<&Member>| -> Vec<Prefix> {
+            member.iter().flat_map(|member| &member.routes).map(|route| route.prefix).collect()
+        };
+        let rerouted = routes(before) != routes(after);
+        if rerouted {
+            self.routed = Arc::new(routed(&self.routes));
+            lists.extend(&self.policy.route_sources);
+            companions.extend(&self.policy.companions);
+        }
+        companions.intersect(&self.policy.companions);
+        Shift { before: class(before), after: class(after), lists, companions, routes: rerouted }
+    }
+
+    /// A node in the light of the policy.
+    fn member(&mut self, id: NodeId, subject: &Subject<'_>) -> Member {
+        let policy = self.policy.clone();
+        let identity = match (subject.tags, &subject.user) {
+            ([], Some(person)) => Identity::User(person.id),
+            ([], None) => Identity::Nobody,
+            (tags, _) => Identity::Tags(tags.to_vec()),
+        };
+        let person = subject.user.unwrap_or(Person { id: UserId(0), login: "", role: Role::Member, groups: &[] });
+        let known = self.profiles.get(&identity).filter(|profile| {
+            profile.login == person.login && profile.role == person.role && profile.groups == person.groups
+        });
+        let mut profile = match known {
+            Some(profile) => profile.clone(),
+            None => Arc::new(Profile {
+                login: person.login.to_owned(),
+                role: person.role,
+                groups: person.groups.to_vec(),
+                who: Arc::new(policy.selectors.of(subject)),
+                plain: None,
+            }),
+        };
+        let plain = subject.routes.is_empty() && !policy.looks_at(subject);
+        let class = match &profile.plain {
+            Some(class) if plain => class.clone(),
+            _ => Arc::new(policy.class_of(subject, &profile.who)),
+        };
+        if plain && profile.plain.is_none() {
+            Arc::make_mut(&mut profile).plain = Some(class.clone());
+        }
+        if known.is_none_or(|known| !Arc::ptr_eq(known, &profile)) {
+            self.profiles.insert(identity, profile.clone());
+        }
+        let in_list = |list: &&usize| {
+            policy.sources.get(**list).is_some_and(|sources| {
+                let selects = |word: &usize| profile.who.contains(word) || policy.selects_address(*word, subject.addresses);
+                sources.selectors.iter().any(selects) && !policy.lacks_posture(sources, subject)
+            })
+        };
+        let route = |prefix: &Prefix| {
+            Route { prefix: *prefix, to: policy.rules_to(prefix), from: policy.rules_from(prefix) }
+        };
+        Member {
+            id,
+            class,
+            who: profile.who.clone(),
+            addresses: subject.addresses.to_vec(),
+            tags: subject.tags.to_vec(),
+            user: subject.user.map(|person| person.id),
+            login: person.login.to_owned(),
+            routes: subject.routes.iter().map(route).collect(),
+            exit_node: subject.is_exit_node(),
+            attributes: subject.attributes.clone(),
+            postured: self.postured.keys().filter(in_list).copied().collect(),
         }
     }
 
     /// The class of a node.
     pub fn class(&self, node: NodeId) -> Option<&Arc<Class>> {
-        self.nodes.get(&node).map(|entry| &entry.class)
+        self.nodes.get(&node).map(|member| &member.class)
     }
 
-    /// The packet rules that a node must obey: what may come in.
-    pub fn rules_for(&self, node: NodeId) -> Vec<FilterRule> {
-        let Some(entry) = self.nodes.get(&node) else { return Vec::new() };
-        let mut rules = Vec::new();
-        for (number, rule) in self.policy.rules.iter().enumerate() {
-            if entry.class.targets.contains(number) {
-                let mut sources = rule.fixed_sources.clone();
-                sources.extend(self.sources.get(number).into_iter().flatten().map(|address| host(*address)));
-                let covering = rule.targets.iter().filter(|(target, _)| target.covers(&entry.subject()));
-                push_rule(
-                    &mut rules,
-                    rule,
-                    sources,
-                    covering.flat_map(|(target, ports)| targets(entry, target, ports)),
-                );
+    pub(crate) fn member_of(&self, node: NodeId) -> Option<&Arc<Member>> {
+        self.nodes.get(&node)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.nodes.values()
+    }
+
+    /// The untagged nodes of a user.
+    pub(crate) fn of_user(&self, user: UserId) -> impl Iterator<Item = &Arc<Member>> {
+        self.by_user.get(&user).into_iter().flat_map(|nodes| nodes.iter()).filter_map(|node| self.nodes.get(node))
+    }
+
+    /// Those who serve an approved subnet route.
+    pub(crate) fn approved_routes_of(&self, route: &Prefix) -> Option<&BTreeSet<NodeId>> {
+        self.routes.get(route).map(Arc::as_ref)
+    }
+
+    /// The addresses of all approved subnet routes.
+    pub(crate) fn routed(&self) -> &Arc<AddressSet> {
+        &self.routed
+    }
+
+    /// The addresses of the nodes that a word selects for who they are.
+    pub(crate) fn members(&self, word: usize) -> Option<&Arc<AddressSet>> {
+        self.members.get(word)
+    }
+
+    /// The addresses of those in a list of sources that asks for a posture.
+    pub(crate) fn postured(&self, list: usize) -> Option<&Arc<AddressSet>> {
+        self.postured.get(&list)
+    }
+
+    /// What the policy says that a node may do, or is: capabilities without those that every node has.
+    pub fn attributes(&self, node: NodeId) -> Vec<Capability> {
+        let Some(member) = self.nodes.get(&node) else { return Vec::new() };
+        let mut found: BTreeMap<&str, &Capability> = BTreeMap::new();
+        for attribute in &self.policy.attributes {
+            if attribute.targets.iter().any(|word| self.selects(*word, member)) {
+                attribute.capabilities.iter().for_each(|capability| _ = found.entry(&capability.name).or_insert(capability));
             }
-            if entry.class.own_targets.contains(number) {
-                let sources = self.own_sources(entry.class.user, number);
-                let own = rule.targets.iter().filter(|(target, _)| *target == Selector::SameUser);
-                push_rule(&mut rules, rule, sources, own.flat_map(|(target, ports)| targets(entry, target, ports)));
-            }
         }
-        rules
+        found.into_values().cloned().collect()
     }
 
-    /// The addresses of a user's nodes that are sources of a rule.
-    fn own_sources(&self, user: Option<UserId>, rule: usize) -> Vec<RuleSource> {
-        let nodes = user.and_then(|user| self.by_user.get(&user)).into_iter().flatten();
-        let entries = nodes.filter_map(|node| self.nodes.get(node)).filter(|entry| entry.class.sources.contains(rule));
-        entries.flat_map(|entry| &entry.addresses).map(|address| host(*address)).collect()
+    /// Whether a word selects a node: for who it is, or where.
+    pub(crate) fn selects(&self, word: usize, member: &Member) -> bool {
+        member.who.contains(&word) || self.policy.selects_address(word, &member.addresses)
+    }
+
+    /// What is known about the state of a node.
+    pub fn posture_attributes(&self, node: NodeId) -> Option<&BTreeMap<String, Scalar>> {
+        self.nodes.get(&node).map(|member| &member.attributes)
     }
 }
 
-fn host(address: IpAddr) -> RuleSource {
-    RuleSource::Prefix(Prefix::from(address))
+impl Policy {
+    /// Whether a word selects one of these addresses, whoever has them.
+    pub(crate) fn selects_address(&self, word: usize, addresses: &[IpAddr]) -> bool {
+        match self.selectors.selector(word) {
+            Some(Selector::Anyone | Selector::World) => true,
+            Some(Selector::Where(set)) => addresses.iter().any(|address| set.contains(*address)),
+            Some(Selector::Who | Selector::Internet | Selector::SameUser) | None => false,
+        }
+    }
 }
 
-/// What a packet rule of this node says for one target of a rule: `*` stays as it is, everything else is its addresses.
-fn targets(entry: &Entry, target: &Selector, ports: &[PortRange]) -> Vec<RuleTarget> {
-    let to: Vec<RuleSource> = match target {
-        Selector::Everyone => vec![RuleSource::Any],
-        Selector::Prefix(prefix) => {
-            entry.addresses.iter().filter(|address| prefix.contains(*address)).map(|address| host(*address)).collect()
-        }
-        Selector::Users(_) | Selector::Tag(_) | Selector::Member | Selector::Tagged | Selector::SameUser => {
-            entry.addresses.iter().map(|address| host(*address)).collect()
-        }
-    };
-    to.iter().flat_map(|to| ports.iter().map(|ports| RuleTarget { to: to.clone(), ports: *ports })).collect()
+fn routed(routes: &OrdMap<Prefix, Arc<BTreeSet<NodeId>>>) -> AddressSet {
+    routes.keys().map(|route| (route.network(), route.broadcast())).collect()
 }
 
-fn push_rule(
-    rules: &mut Vec<FilterRule>,
-    rule: &Rule,
-    sources: Vec<RuleSource>,
-    targets: impl Iterator<Item = RuleTarget>,
-) {
-    let mut targets: Vec<RuleTarget> = targets.collect();
-    targets.sort();
-    targets.dedup();
-    if !sources.is_empty() && !targets.is_empty() {
-        rules.push(FilterRule { sources, targets, protocols: rule.protocols.clone(), grants: Vec::new() });
+fn add_route(routes: &mut OrdMap<Prefix, Arc<BTreeSet<NodeId>>>, route: Prefix, node: NodeId) {
+    Arc::make_mut(routes.entry(route).or_default()).insert(node);
+}
+
+fn remove_from<K: Ord + Clone>(map: &mut OrdMap<K, Arc<BTreeSet<NodeId>>>, key: &K, node: NodeId) {
+    let Some(nodes) = map.get_mut(key) else { return };
+    let nodes = Arc::make_mut(nodes);
+    nodes.remove(&node);
+    if nodes.is_empty() {
+        map.remove(key);
     }
 }

@@ -1,143 +1,179 @@
-//! One word of a rule: which nodes, and for targets which ports.
+//! What the words of a policy select, and which of them select a given node or address: found by look-ups, never by
+//! going through the words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use wattle_netmap::{PortRange, Prefix};
+use prefix_trie::joint::JointPrefixMap;
+use wattle_netmap::Prefix;
 
-use crate::class::Subject;
-use crate::document::{Document, Spot};
+use crate::AddressSet;
+use crate::language::document::{Alias, Autogroup, Document, Member, Role};
+use crate::subject::Subject;
+use crate::{ip_set, ranges};
 
-/// A set of nodes, as one word of a rule names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one word stands for.
+#[derive(Clone, Debug)]
 pub(crate) enum Selector {
+    /// Nodes by who they are.
+    Who,
+    /// Addresses, whoever has them.
+    Where(AddressSet),
     /// `*`
-    Everyone,
-    /// Users by the name that they sign in with; a group is its members.
-    Users(BTreeSet<String>),
-    /// `tag:name`
-    Tag(String),
-    /// An address, a prefix, or a host by its name.
-    Prefix(Prefix),
-    /// `autogroup:member`: every node that belongs to a user.
-    Member,
-    /// `autogroup:tagged`: every node that has a tag.
-    Tagged,
-    /// `autogroup:self`, only as a target: the nodes of the same user as the source.
+    Anyone,
+    /// `autogroup:danger-all`
+    World,
+    /// `autogroup:internet`
+    Internet,
+    /// `autogroup:self`
     SameUser,
 }
 
-impl Selector {
-    /// Reads a word. The error is a sentence without its place.
-    pub(crate) fn read(word: &str, document: &Document) -> Result<Self, String> {
-        if word == "*" {
-            return Ok(Self::Everyone);
+/// All words of a policy, numbered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selectors {
+    pub(crate) all: Vec<(Alias, Selector)>,
+    numbers: BTreeMap<Alias, usize>,
+    by_user: BTreeMap<String, BTreeSet<usize>>,
+    by_domain: BTreeMap<String, BTreeSet<usize>>,
+    by_provided_group: BTreeMap<String, BTreeSet<usize>>,
+    by_tag: BTreeMap<String, BTreeSet<usize>>,
+    by_role: BTreeMap<Role, BTreeSet<usize>>,
+    member: BTreeSet<usize>,
+    tagged: BTreeSet<usize>,
+    by_prefix: JointPrefixMap<Prefix, Vec<usize>>,
+    ip_sets: BTreeMap<String, AddressSet>,
+}
+
+impl Selectors {
+    pub(crate) fn new(document: &Document) -> Self {
+        Self { ip_sets: ip_set::all(document), ..Self::default() }
+    }
+
+    /// The number of a word; a new one is resolved now. References that lead nowhere select nothing.
+    pub(crate) fn number(&mut self, alias: &Alias, document: &Document) -> usize {
+        if let Some(number) = self.numbers.get(alias) {
+            return *number;
         }
-        if let Some(group) = word.strip_prefix("autogroup:") {
-            return match group {
-                "member" => Ok(Self::Member),
-                "tagged" => Ok(Self::Tagged),
-                "self" => Ok(Self::SameUser),
-                _ => {
-                    Err(format!("\"{word}\" is not supported by this version (autogroup:member, tagged and self are)"))
+        let number = self.all.len();
+        let selector = self.resolve(number, alias, document);
+        if let Selector::Where(set) = &selector {
+            for prefix in set.prefixes() {
+                match self.by_prefix.get_mut(&prefix) {
+                    Some(numbers) => numbers.push(number),
+                    None => _ = self.by_prefix.insert(prefix, vec![number]),
                 }
-            };
+            }
         }
-        if word.starts_with("group:") {
-            let members = document.groups.get(word).ok_or_else(|| format!("no group is called \"{word}\""))?;
-            return Ok(Self::Users(members.iter().map(|member| member.text.clone()).collect()));
-        }
-        if word.starts_with("tag:") {
-            return match document.tag_owners.contains_key(word) {
-                true => Ok(Self::Tag(word.to_owned())),
-                false => Err(format!("\"tagOwners\" does not define \"{word}\"")),
-            };
-        }
-        if word.contains('@') {
-            return Ok(Self::Users(BTreeSet::from([word.to_owned()])));
-        }
-        if let Some(Spot { text, .. }) = document.hosts.get(word) {
-            return prefix(text).map(Self::Prefix).ok_or_else(|| format!("host \"{word}\" is not an address"));
-        }
-        prefix(word).map(Self::Prefix).ok_or_else(|| {
-            format!("\"{word}\" is no user (with @), group:, tag:, autogroup:, host of \"hosts\", address, prefix or *")
-        })
+        self.all.push((alias.clone(), selector));
+        self.numbers.insert(alias.clone(), number);
+        number
     }
 
-    /// Whether a node belongs to the set by who it is. Prefixes and `*` stand in packet rules as they are and don't count.
-    pub(crate) fn names(&self, subject: &Subject<'_>) -> bool {
-        match self {
-            Self::Users(names) => subject.user.is_some_and(|(_, login)| names.iter().any(|name| is_user(name, login))),
-            Self::Tag(tag) => subject.tags.contains(tag),
-            Self::Member => subject.user.is_some(),
-            Self::Tagged => !subject.tags.is_empty(),
-            Self::Everyone | Self::Prefix(_) | Self::SameUser => false,
+    fn resolve(&mut self, number: usize, alias: &Alias, document: &Document) -> Selector {
+        match alias {
+            Alias::Any => return Selector::Anyone,
+            Alias::User(name) => add(&mut self.by_user, name, number),
+            Alias::Domain(domain) => add(&mut self.by_domain, &domain.to_lowercase(), number),
+            Alias::Tag(tag) => add(&mut self.by_tag, tag, number),
+            Alias::Group(group) => {
+                add(&mut self.by_provided_group, group.strip_prefix("group:").unwrap_or(group), number);
+                for member in document.groups.get(group).into_iter().flatten() {
+                    match &member.what {
+                        Member::User(name) => add(&mut self.by_user, name, number),
+                        Member::Domain(domain) => add(&mut self.by_domain, &domain.to_lowercase(), number),
+                    }
+                }
+            }
+            Alias::Autogroup(autogroup) => match autogroup {
+                Autogroup::Internet => return Selector::Internet,
+                Autogroup::Self_ => return Selector::SameUser,
+                Autogroup::DangerAll => return Selector::World,
+                Autogroup::Member => _ = self.member.insert(number),
+                Autogroup::Tagged => _ = self.tagged.insert(number),
+                Autogroup::Role(role) => _ = self.by_role.entry(*role).or_default().insert(number),
+                // Nobody: logins are not nodes, and nodes of other tailnets are not shared here.
+                Autogroup::NonRoot | Autogroup::Shared => {}
+            },
+            Alias::Host(host) => {
+                let set = document.hosts.get(host).map(|prefix| AddressSet::from(prefix.what)).unwrap_or_default();
+                return Selector::Where(set);
+            }
+            Alias::IpSet(name) => return Selector::Where(self.ip_sets.get(name).cloned().unwrap_or_default()),
+            Alias::Prefix(prefix) => return Selector::Where(AddressSet::from(*prefix)),
+            // Services have no addresses here: nothing hosts them yet.
+            Alias::Service(_) => return Selector::Where(AddressSet::default()),
+        }
+        Selector::Who
+    }
+
+    /// The number of a word of the policy.
+    pub(crate) fn find(&self, alias: &Alias) -> Option<usize> {
+        self.numbers.get(alias).copied()
+    }
+
+    /// The words that select a node by who it is, ascending.
+    pub(crate) fn of(&self, subject: &Subject<'_>) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        match &subject.user {
+            Some(person) if subject.tags.is_empty() => {
+                found.extend(&self.member);
+                find(&self.by_user, person.login, &mut found);
+                match person.login.rsplit_once('@') {
+                    Some((_, domain)) => find(&self.by_domain, &domain.to_lowercase(), &mut found),
+                    // A local user, `alice`, is written `alice@`.
+                    None => find(&self.by_user, &format!("{}@", person.login), &mut found),
+                }
+                person.groups.iter().for_each(|group| find(&self.by_provided_group, group, &mut found));
+                found.extend(self.by_role.get(&person.role).into_iter().flatten());
+                if person.role == Role::Owner {
+                    found.extend(self.by_role.get(&Role::Admin).into_iter().flatten());
+                }
+            }
+            Some(_) | None => {}
+        }
+        if !subject.tags.is_empty() {
+            found.extend(&self.tagged);
+            subject.tags.iter().for_each(|tag| find(&self.by_tag, tag, &mut found));
+        }
+        found
+    }
+
+    /// Adds the words that select an address, by where it is.
+    pub(crate) fn add_at(&self, address: IpAddr, found: &mut BTreeSet<usize>) {
+        if !self.by_prefix.is_empty() {
+            found.extend(self.by_prefix.cover(&Prefix::from(address)).flat_map(|(_, numbers)| numbers));
         }
     }
 
-    /// Whether a node belongs to the set.
-    pub(crate) fn covers(&self, subject: &Subject<'_>) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Prefix(prefix) => subject.addresses.iter().any(|address| prefix.contains(address)),
-            Self::Users(_) | Self::Tag(_) | Self::Member | Self::Tagged | Self::SameUser => self.names(subject),
+    /// Adds the words that select an address of a prefix.
+    pub(crate) fn add_overlapping(&self, prefix: &Prefix, found: &mut BTreeSet<usize>) {
+        if !self.by_prefix.is_empty() {
+            found.extend(self.by_prefix.cover(prefix).flat_map(|(_, numbers)| numbers));
+            found.extend(self.by_prefix.children(prefix).flat_map(|(_, numbers)| numbers));
         }
     }
-}
 
-/// Whether a word of a policy means the user with this login name. `alice@` means the local user `alice`.
-pub(crate) fn is_user(word: &str, login: &str) -> bool {
-    word == login || word.strip_suffix('@').is_some_and(|local| local == login)
-}
-
-/// An address or a prefix.
-pub(crate) fn prefix(text: &str) -> Option<Prefix> {
-    text.parse::<Prefix>().ok().map(|prefix| prefix.trunc()).or_else(|| text.parse::<IpAddr>().ok().map(Prefix::from))
-}
-
-/// Splits `target:ports`. An IPv6 target may stand in brackets.
-pub(crate) fn target_and_ports(word: &str) -> Result<(&str, Vec<PortRange>), String> {
-    let (target, ports) = word
-        .rsplit_once(':')
-        .filter(|(target, _)| !matches!(*target, "tag" | "group" | "autogroup"))
-        .ok_or_else(|| format!("\"{word}\" needs ports, such as \"{word}:*\" or \"{word}:22\""))?;
-    let target = target.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(target);
-    let ranges: Option<Vec<_>> = ports.split(',').map(|part| port_range(part.trim())).collect();
-    let ranges = ranges
-        .ok_or_else(|| format!("\"{ports}\" is not ports, such as \"22\", \"80,443\", \"8000-8999\" or \"*\""))?;
-    Ok((target, ranges))
-}
-
-fn port_range(text: &str) -> Option<PortRange> {
-    if text == "*" {
-        return Some(PortRange::ANY);
+    /// The addresses that a word means by itself, without nodes.
+    pub(crate) fn fixed(&self, number: usize) -> Option<AddressSet> {
+        match &self.all.get(number)?.1 {
+            Selector::Where(set) => Some(set.clone()),
+            Selector::Anyone => Some(ranges::tailnet()),
+            Selector::World => Some(AddressSet::world()),
+            Selector::Internet => Some(ranges::internet()),
+            Selector::Who | Selector::SameUser => None,
+        }
     }
-    // `parse` would take a plus sign.
-    let port =
-        |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
-    let (first, last) = match text.split_once('-') {
-        Some((first, last)) => (port(first)?, port(last)?),
-        None => (port(text)?, port(text)?),
-    };
-    (first <= last).then_some(PortRange { first, last })
+
+    pub(crate) fn selector(&self, number: usize) -> Option<&Selector> {
+        self.all.get(number).map(|(_, selector)| selector)
+    }
 }
 
-/// Protocol numbers of a name or number (IANA protocol numbers; the names are those of the policy language).
-pub(crate) fn protocols(word: &str) -> Option<Vec<u8>> {
-    let numbers: &[u8] = match word {
-        "icmp" => &[1, 58],
-        "igmp" => &[2],
-        "ipv4" | "ip-in-ip" => &[4],
-        "tcp" => &[6],
-        "egp" => &[8],
-        "igp" => &[9],
-        "udp" => &[17],
-        "gre" => &[47],
-        "esp" => &[50],
-        "ah" => &[51],
-        "ipv6-icmp" => &[58],
-        "sctp" => &[132],
-        number => return number.parse::<u8>().ok().filter(|number| *number != 0).map(|number| vec![number]),
-    };
-    Some(numbers.to_vec())
+fn add(numbers: &mut BTreeMap<String, BTreeSet<usize>>, name: &str, number: usize) {
+    numbers.entry(name.to_owned()).or_default().insert(number);
+}
+
+fn find(numbers: &BTreeMap<String, BTreeSet<usize>>, name: &str, found: &mut BTreeSet<usize>) {
+    found.extend(numbers.get(name).into_iter().flatten());
 }

@@ -23,6 +23,6 @@ pub(super) async fn set(
 }
 
 pub(super) async fn check(Json(policy): Json<PolicyDocument>) -> Result<Json<DoneDocument>, Problem> {
-    Policy::parse(&policy.text).map_err(|error| Problem::invalid(error.to_string()))?;
+    Policy::parse(policy.text.as_bytes()).map_err(|error| Problem::invalid(error.to_string()))?;
     Ok(Json(DoneDocument {}))
 }

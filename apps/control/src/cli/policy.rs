@@ -1,6 +1,8 @@
 //! `wattle-control policy`.
 
-use std::io::Read;
+mod eval;
+
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -46,6 +48,12 @@ enum PolicyVerb {
     },
     /// Show the policy in force
     Show,
+    /// Work out what each node gets, for policies with the tailnets they are for, one JSON case a line
+    Eval {
+        /// The cases; - is standard input
+        #[arg(long)]
+        cases: PathBuf,
+    },
 }
 
 impl Policy {
@@ -60,6 +68,7 @@ impl Policy {
                 let done: DoneDocument = door.send(Method::PUT, "/policy", &PolicyDocument { text }).await?;
                 self.form.show(&done, |_| "The policy is in force.".to_owned())
             }
+            PolicyVerb::Eval { cases } => evaluate(&cases),
             PolicyVerb::Show => {
                 let policy: PolicyDocument = door.read("/policy").await?;
                 self.form.show(&policy, |policy| match policy.text.is_empty() {
@@ -69,6 +78,24 @@ impl Policy {
             }
         }
     }
+}
+
+/// Answers cases line by line as they come.
+fn evaluate(cases: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot read {}", cases.display());
+    let input: Box<dyn Read> = match cases == Path::new("-") {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(cases).with_context(cannot)?),
+    };
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    for (number, line) in std::io::BufReader::new(input).lines().enumerate() {
+        let line = line.with_context(cannot)?;
+        if !line.trim().is_empty() {
+            let answer = eval::answer(&line).with_context(|| format!("{}, line {}", cases.display(), number + 1))?;
+            writeln!(output, "{answer}")?;
+        }
+    }
+    output.flush().context("cannot write")
 }
 
 /// The text of a policy that has nothing wrong with it.
@@ -83,7 +110,7 @@ fn checked(file: &Path) -> anyhow::Result<String> {
         }
         false => std::fs::read_to_string(file).with_context(cannot)?,
     };
-    wattle_policy::Policy::parse(&text).with_context(|| file.display().to_string())?;
+    wattle_policy::Policy::parse(text.as_bytes()).with_context(|| file.display().to_string())?;
     Ok(text)
 }
 

@@ -4,7 +4,8 @@
 
 use wattle_keys::{MachinePublic, NodePublic};
 use wattle_netmap::{HostFacts, NodeId, StableId, UserId};
-use wattle_policy::Subject;
+use wattle_policy::language::document::Role;
+use wattle_policy::{Person, Subject};
 use wattle_time::UnixTime;
 
 use super::report::{bounded, check_version};
@@ -122,7 +123,8 @@ impl Coordinator {
     pub(super) fn decide_approve(&self, dice: &mut Dice, auth_id: &AuthId, user: UserId, now: Now) -> Decided {
         let pending = self.pending.get(auth_id).ok_or(Refusal::UnknownRegistration)?;
         let owner = self.user(user)?;
-        let subject = Subject { user: Some((user, &owner.login_name)), tags: &[], addresses: &[] };
+        let person = Person { id: user, login: &owner.login_name, role: Role::Member, groups: &[] };
+        let subject = Subject::new(Some(person), &[], &[]);
         let mut tags = pending.host.request_tags.clone();
         tags.sort();
         tags.dedup();
