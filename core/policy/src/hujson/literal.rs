@@ -10,7 +10,7 @@ pub(super) fn shown(piece: &str) -> String {
     let mut out = String::new();
     for (count, character) in piece.chars().enumerate() {
         match character {
-            _ if count == SHOWN_CHARACTERS_MAX => return out + "...",
+            _ if count == SHOWN_CHARACTERS_MAX => return out + "…",
             '"' | '\'' => out.push(character),
             _ => out.extend(character.escape_debug()),
         }
@@ -37,9 +37,9 @@ pub(super) fn bare(word: &str, at: usize) -> Result<Kind, SyntaxError> {
             Err(SyntaxError::new(
                 at,
                 if matches!(lower.as_str(), "null" | "true" | "false") {
-                    format!("{quoted} is written in lower case: {lower}")
+                    format!("`{quoted}` is written in lower case: {lower}")
                 } else {
-                    format!("expected a value, found {quoted}; a text must stand in double quotes: \"{quoted}\"")
+                    format!("expected a value, found `{quoted}`; a text must stand in double quotes: \"{quoted}\"")
                 },
             ))
         }
@@ -62,7 +62,7 @@ fn number(word: &str, at: usize) -> Result<Kind, SyntaxError> {
     } else {
         "a text must stand in double quotes"
     };
-    Err(SyntaxError::new(at, format!("{} is not a number: {why}", shown(word))))
+    Err(SyntaxError::new(at, format!("`{}` is not a number: {why}", shown(word))))
 }
 
 /// RFC 8259, section 6.

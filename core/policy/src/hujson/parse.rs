@@ -75,8 +75,8 @@ impl<'a> Parser<'a> {
         match self.rest().chars().next() {
             None => "the end of the policy".to_owned(),
             Some('"' | '“' | '”' | '\'' | '`') => "a text".to_owned(),
-            Some(_) if !word.is_empty() => shown(word),
-            Some(' '..='~') => self.rest().chars().take(1).collect(),
+            Some(_) if !word.is_empty() => format!("`{}`", shown(word)),
+            Some(mark @ ' '..='~') => format!("`{mark}`"),
             Some(other) => format!("U+{:04X}", u32::from(other)),
         }
     }

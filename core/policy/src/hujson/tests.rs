@@ -45,11 +45,11 @@ fn numbers_are_those_of_json() {
     for number in ["0", "-0", "10", "0.5", "1e5", "1E+05", "-12.340e-2", "123456789012345678901234567890"] {
         assert_eq!(kind(number), Kind::Number(number.into()));
     }
-    refused("+1", 0, "+1 is not a number: a number has no plus sign before it");
-    refused("[0x1f]", 1, "0x1f is not a number: numbers are written in decimal");
-    refused("007", 0, "007 is not a number: a number has no leading zeros");
-    refused(".5", 0, ".5 is not a number: a decimal point has digits on both sides");
-    refused("-1.", 0, "-1. is not a number: a decimal point has digits on both sides");
+    refused("+1", 0, "`+1` is not a number: a number has no plus sign before it");
+    refused("[0x1f]", 1, "`0x1f` is not a number: numbers are written in decimal");
+    refused("007", 0, "`007` is not a number: a number has no leading zeros");
+    refused(".5", 0, "`.5` is not a number: a decimal point has digits on both sides");
+    refused("-1.", 0, "`-1.` is not a number: a decimal point has digits on both sides");
     for wrong in ["-", "1e", "1e+", "1.e5", "1.2.3", "1-2", "100.64.0.1", "1é", "--1"] {
         assert_eq!(parse(wrong.as_bytes()).unwrap_err().offset, 0, "{wrong}");
     }
@@ -61,9 +61,9 @@ fn strings_stand_in_double_quotes() {
     refused("[“b”]", 1, "a text must stand in straight double quotes: \"");
     refused("{'a': 1}", 1, "a name must stand in straight double quotes: \"");
     refused("{a: 1}", 1, "a name must stand in double quotes: \"a\"");
-    refused("{\"a\": accept}", 6, "expected a value, found accept; a text must stand in double quotes: \"accept\"");
-    refused("[True]", 1, "True is written in lower case: true");
-    refused("[nulll]", 1, "expected a value, found nulll; a text must stand in double quotes: \"nulll\"");
+    refused("{\"a\": accept}", 6, "expected a value, found `accept`; a text must stand in double quotes: \"accept\"");
+    refused("[True]", 1, "`True` is written in lower case: true");
+    refused("[nulll]", 1, "expected a value, found `nulll`; a text must stand in double quotes: \"nulll\"");
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn strings_end_on_their_line_and_hold_no_control_characters() {
 fn missing_separators_are_missed_behind_what_they_follow() {
     refused("[1\n 2]", 2, "expected a comma or ] after this element");
     refused("{\"a\": 1\n\"b\": 2}", 7, "expected a comma or } after this value");
-    refused("[1; 2]", 2, "expected a comma or ] after this element, found ;");
-    refused("{\"a\" 1}", 4, "expected a colon after this name, found 1");
-    refused("{\"a\" = 1}", 5, "expected a colon after this name, found =");
-    refused("{\"a\"}", 4, "expected a colon after this name, found }");
-    refused("{\"a\", 1}", 4, "expected a colon after this name, found ,");
+    refused("[1; 2]", 2, "expected a comma or ] after this element, found `;`");
+    refused("{\"a\" 1}", 4, "expected a colon after this name, found `1`");
+    refused("{\"a\" = 1}", 5, "expected a colon after this name, found `=`");
+    refused("{\"a\"}", 4, "expected a colon after this name, found `}`");
+    refused("{\"a\", 1}", 4, "expected a colon after this name, found `,`");
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn superfluous_separators_are_refused() {
 
 #[test]
 fn brackets_pair() {
-    refused("{\n\"a\": [1, 2\n}", 13, "expected ] to close the list of line 2, found }");
-    refused("[}", 1, "expected ] to close the list of line 1, found }");
-    refused("{\"a\": 1]", 7, "expected } to close the object of line 1, found ]");
+    refused("{\n\"a\": [1, 2\n}", 13, "expected ] to close the list of line 2, found `}`");
+    refused("[}", 1, "expected ] to close the list of line 1, found `}`");
+    refused("{\"a\": 1]", 7, "expected } to close the object of line 1, found `]`");
     refused("{\"a\": [1, ", 6, "this list has no closing ]");
     refused("{\"a\": 1", 0, "this object has no closing }");
     refused("{", 0, "this object has no closing }");
@@ -115,9 +115,9 @@ fn brackets_pair() {
 
 #[test]
 fn nothing_follows_the_value() {
-    refused("{} {}", 3, "expected the end of the policy, found {");
+    refused("{} {}", 3, "expected the end of the policy, found `{`");
     refused("{}}", 2, "this } closes nothing");
-    refused("{},", 2, "expected the end of the policy, found ,");
+    refused("{},", 2, "expected the end of the policy, found `,`");
     refused("1 \"a\"", 2, "expected the end of the policy, found a text");
 }
 
@@ -137,7 +137,7 @@ fn comments_are_of_two_kinds_and_closed() {
     refused("[/*/", 1, "this comment has no closing */");
     refused("{# a\n}", 1, "a comment begins with // or /*");
     refused("[# a\n]", 1, "a comment begins with // or /*");
-    refused("[1 / 2]", 3, "expected a comma or ] after this element, found /");
+    refused("[1 / 2]", 3, "expected a comma or ] after this element, found `/`");
 }
 
 #[test]
