@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod floors;
+mod fuzz;
 mod install;
 mod oracles;
 mod run;
@@ -30,6 +31,8 @@ enum Task {
     Test(test::Options),
     /// Measure what things cost and how that grows
     Bench(bench::Options),
+    /// Search for inputs that break parsers and machines
+    Fuzz(fuzz::Options),
     /// Check that no crate uses what its floor must not know
     Floors,
     /// Check the size, the shape and the names of files
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Floors => floors::check(),
         Task::Tidy => tidy::check(),
     };
