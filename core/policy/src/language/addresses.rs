@@ -56,7 +56,8 @@ pub(super) fn ip_sets(value: &Value, findings: &mut Findings) -> BTreeMap<String
     for entry in names(value, "ipsets", findings) {
         if !entry.name.starts_with("ipset:") || entry.name == "ipset:" {
             let wrong = Wrong::new(format!("ipset name must start with 'ipset:', got: {}", quote(&entry.name)));
-            findings.unreadable(entry.name_span, wrong.hint(format!("write \"ipset:{}\"", entry.name)));
+            findings
+                .unreadable(entry.name_span, wrong.hint(format!("write {}", quote(&format!("ipset:{}", entry.name)))));
         }
         let about = format!("ipsets[{}]: ", quote(&entry.name));
         let parts = texts(&entry.value, "an IP set", findings).into_iter().filter_map(|(text, at)| {

@@ -54,6 +54,11 @@ impl Findings {
         push(&mut self.refused, at, wrong);
     }
 
+    /// Whether nobody would see a further refusal: then hints need not be looked for either.
+    pub(super) fn is_full(&self) -> bool {
+        self.refused.len() >= limits::PROBLEMS_MAX
+    }
+
     /// What was read if it could be, else nothing and why.
     pub(super) fn note<T>(&mut self, at: Span, read: Result<T, Wrong>) -> Option<T> {
         read.map_err(|wrong| self.unreadable(at, wrong)).ok()

@@ -1,5 +1,7 @@
 //! The name that somebody probably meant.
 
+use super::quote::quote;
+
 /// Names longer than this are not compared: the cost grows with the square.
 const LENGTH_MAX: usize = 64;
 /// Names looked at for one suggestion: a hint is not worth more.
@@ -7,42 +9,48 @@ const CANDIDATES_MAX: usize = 1_000;
 
 /// The candidate nearest to the name, if it is near enough to be a slip of the keyboard.
 pub(super) fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let length = name.chars().count();
+    let limit = (length / 3).clamp(1, 3);
     candidates
         .into_iter()
         .take(CANDIDATES_MAX)
         .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, _)| *distance <= limit && *distance < length)
         .min()
         .map(|(_, candidate)| candidate)
 }
 
 /// The same as a sentence.
 pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    near(name, candidates).map(|candidate| format!("did you mean {candidate:?}?"))
+    near(name, candidates).map(|candidate| format!("did you mean {}?", quote(candidate)))
 }
 
-/// Letters to insert, delete or replace, whatever their case (Levenshtein).
+/// Letters to insert, delete, replace or swap with their neighbour, whatever their case (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
     if one.len() > LENGTH_MAX || other.len() > LENGTH_MAX {
         return usize::MAX;
     }
-    let other: Vec<char> = other.chars().map(|letter| letter.to_ascii_lowercase()).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.chars().map(|letter| letter.to_ascii_lowercase()).enumerate() {
-        let mut diagonal = index;
-        let mut left = index + 1;
-        for (above, expected) in row.iter_mut().skip(1).zip(&other) {
-            let cost = (diagonal + usize::from(letter != *expected)).min(*above + 1).min(left + 1);
-            diagonal = *above;
-            *above = cost;
-            left = cost;
+    let letters = |text: &str| -> Vec<char> { text.chars().map(|letter| letter.to_ascii_lowercase()).collect() };
+    let (one, other) = (letters(one), letters(other));
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=other.len()).collect();
+    for (row, letter) in one.iter().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, wanted) in other.iter().enumerate() {
+            let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
+            let mut cost = (at(&above, column) + usize::from(letter != wanted))
+                .min(at(&above, column + 1) + 1)
+                .min(at(&current, column) + 1);
+            let swapped =
+                row > 0 && column > 0 && one.get(row - 1) == Some(wanted) && other.get(column - 1) == Some(letter);
+            if swapped {
+                cost = cost.min(at(&before, column - 1) + 1);
+            }
+            current.push(cost);
         }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
+        before = std::mem::replace(&mut above, current);
     }
-    row.last().copied().unwrap_or(usize::MAX)
+    above.last().copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -50,11 +58,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distance_counts_inserted_deleted_and_replaced_letters() {
+    fn distance_counts_inserted_deleted_replaced_and_swapped_letters() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", ""), 3);
         assert_eq!(distance("tagowners", "tagOwners"), 0);
+        assert_eq!(distance("tpc", "tcp"), 1);
+        assert_eq!(distance("ca", "abc"), 3);
     }
 
     #[test]
@@ -62,5 +72,6 @@ mod tests {
         assert_eq!(near("tag:sevrer", ["tag:client", "tag:server"]), Some("tag:server"));
         assert_eq!(near("tag:database", ["tag:client", "tag:server"]), None);
         assert_eq!(near("dst", ["src", "via"]), None);
+        assert_eq!(near("", ["a"]), None);
     }
 }

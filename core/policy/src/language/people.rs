@@ -15,7 +15,8 @@ pub(super) fn groups(value: &Value, findings: &mut Findings) -> BTreeMap<String,
     for entry in names(value, "groups", findings) {
         if !entry.name.starts_with("group:") {
             let wrong = Wrong::new(format!("group must start with 'group:', got: {}", quote(&entry.name)));
-            findings.unreadable(entry.name_span, wrong.hint(format!("write \"group:{}\"", entry.name)));
+            findings
+                .unreadable(entry.name_span, wrong.hint(format!("write {}", quote(&format!("group:{}", entry.name)))));
         }
         if let Kind::String(text) = &entry.value.kind {
             let message = format!(
@@ -105,7 +106,7 @@ fn owners(value: &Value, about: &str, findings: &mut Findings) -> Vec<Spot<Owner
 /// What tags may be called (tailscale `tailcfg.CheckTag`).
 pub(super) fn check_tag(text: &str) -> Result<(), Wrong> {
     let Some(name) = text.strip_prefix("tag:") else {
-        return Err(Wrong::new("tags must start with 'tag:'").hint(format!("write \"tag:{text}\"")));
+        return Err(Wrong::new("tags must start with 'tag:'").hint(format!("write {}", quote(&format!("tag:{text}")))));
     };
     if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
         return Err(Wrong::new("tag names must start with a letter, after 'tag:'").hint("a letter from a to z"));

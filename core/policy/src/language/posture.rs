@@ -25,7 +25,10 @@ pub(super) fn postures(value: &Value, findings: &mut Findings) -> BTreeMap<Strin
     for entry in names(value, "postures", findings) {
         if !entry.name.starts_with("posture:") || entry.name == "posture:" {
             let wrong = Wrong::new(format!("posture name must start with 'posture:', got: {}", quote(&entry.name)));
-            findings.unreadable(entry.name_span, wrong.hint(format!("write \"posture:{}\"", entry.name)));
+            findings.unreadable(
+                entry.name_span,
+                wrong.hint(format!("write {}", quote(&format!("posture:{}", entry.name)))),
+            );
         }
         let about = format!("postures[{}]: ", quote(&entry.name));
         let conditions = texts(&entry.value, "a posture", findings).into_iter().filter_map(|(text, at)| {

@@ -60,6 +60,6 @@ pub(super) fn postures(fields: &Fields<'_>, name: &'static str, findings: &mut F
             return Ok(text.to_owned());
         }
         let wrong = Wrong::new(format!("{name}={}: posture must start with 'posture:'", quote(text)));
-        Err(wrong.hint(format!("write \"posture:{text}\"")))
+        Err(wrong.hint(format!("write {}", quote(&format!("posture:{text}")))))
     })
 }

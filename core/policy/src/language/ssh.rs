@@ -87,8 +87,10 @@ fn action(fields: &Fields<'_>, findings: &mut Findings) -> SshAction {
 
 /// How long a check holds.
 fn seconds(text: &str, at: crate::hujson::Span, findings: &mut Findings) -> u64 {
-    if text == "always" {
-        return 0;
+    match text {
+        "always" => return 0,
+        "" => return CHECK_SECONDS_DEFAULT,
+        _ => {}
     }
     let Some(nanoseconds) = findings.note(at, duration::parse(text)) else {
         return CHECK_SECONDS_DEFAULT;

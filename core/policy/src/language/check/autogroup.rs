@@ -2,6 +2,7 @@
 
 use super::super::document::{Alias, Autogroup, Spot};
 use super::super::finding::{Findings, Wrong};
+use super::super::quote::quote;
 
 /// As a source of packets.
 pub(super) fn source(autogroup: Autogroup) -> Result<(), Wrong> {
@@ -36,7 +37,8 @@ pub(super) fn ssh_source(autogroup: Autogroup) -> Result<(), Wrong> {
     match autogroup {
         Autogroup::Member | Autogroup::Tagged | Autogroup::Shared | Autogroup::Role(_) => Ok(()),
         Autogroup::Internet | Autogroup::Self_ | Autogroup::NonRoot | Autogroup::DangerAll => {
-            Err(not_a_source(autogroup))
+            Err(Wrong::new(format!("\"autogroup:{}\" is not allowed in src", autogroup.name()))
+                .hint("who logs in is a user, a group, a tag, autogroup:member or people of a role"))
         }
     }
 }
@@ -77,7 +79,10 @@ pub(super) fn self_has_users(
         let message = "autogroup:self can only be used with users, groups, or supported autogroups";
         findings.refused(
             source.at,
-            Wrong::new(message).hint(format!("{} is more than people: autogroup:member is all of them", source.what)),
+            Wrong::new(message).hint(format!(
+                "{} is more than people: autogroup:member is all of them",
+                quote(&source.what.to_string())
+            )),
         );
     }
 }

@@ -13,15 +13,23 @@ use super::reference;
 /// A test is about one connection: one address, one port.
 pub(super) fn tests(document: &Document, findings: &mut Findings) {
     for test in &document.tests {
-        note(&test.source, source(&test.source.what, document), findings);
+        note(&test.source, source, document, findings);
         for target in test.accept.iter().chain(&test.deny) {
-            note(target, one_connection(&target.what, document), findings);
+            note(target, one_connection, document, findings);
         }
     }
 }
 
-fn note(place: &Spot<String>, checked: Result<(), Wrong>, findings: &mut Findings) {
-    if let Err(wrong) = checked {
+fn note(
+    place: &Spot<String>,
+    check: fn(&str, &Document) -> Result<(), Wrong>,
+    document: &Document,
+    findings: &mut Findings,
+) {
+    if findings.is_full() {
+        return;
+    }
+    if let Err(wrong) = check(&place.what, document) {
         findings.refused(place.at, wrong);
     }
 }
@@ -57,9 +65,9 @@ fn one_connection(text: &str, document: &Document) -> Result<(), Wrong> {
 /// An SSH test is about nodes one can log in to.
 pub(super) fn ssh_tests(document: &Document, findings: &mut Findings) {
     for test in &document.ssh_tests {
-        note(&test.source, ssh_source(&test.source.what, document), findings);
+        note(&test.source, ssh_source, document, findings);
         for target in &test.targets {
-            note(target, ssh_target(&target.what, document), findings);
+            note(target, ssh_target, document, findings);
         }
     }
 }

@@ -10,6 +10,9 @@ use super::reference;
 pub(super) fn ip_sets(document: &Document, findings: &mut Findings) {
     for (name, parts) in &document.ip_sets {
         for part in parts {
+            if findings.is_full() {
+                return;
+            }
             let defined = match &part.what.what {
                 Addresses::Host(host) => reference::host(host, document),
                 Addresses::IpSet(set) => reference::ip_set(set, document),

@@ -21,6 +21,9 @@ pub(super) fn owners(document: &Document, findings: &mut Findings) {
 
 fn each(owners: &[Spot<Owner>], about: impl Fn() -> String, document: &Document, findings: &mut Findings) {
     for owner in owners {
+        if findings.is_full() {
+            return;
+        }
         let defined = match &owner.what {
             Owner::Group(name) => reference::group(name, document),
             Owner::Tag(name) => reference::tag(name, document),

@@ -4,7 +4,6 @@ use super::super::document::{Alias, Document, Spot};
 use super::super::finding::{Findings, Wrong};
 use super::super::near::did_you_mean;
 use super::super::quote::quote;
-use crate::hujson::Span;
 
 /// In which part of a rule a name stands: the hosted service says so.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +30,9 @@ impl Side {
 
 /// An alias of a rule is defined.
 pub(super) fn alias(side: Side, alias: &Spot<Alias>, document: &Document, findings: &mut Findings) {
+    if findings.is_full() {
+        return;
+    }
     if let Err(wrong) = defined(&alias.what, document) {
         findings.refused(alias.at, wrong.within(&side.before(&alias.what.to_string())));
     }
@@ -56,7 +58,7 @@ pub(super) fn group(name: &str, document: &Document) -> Result<(), Wrong> {
     }
     let near = did_you_mean(name, document.groups.keys().map(String::as_str));
     Err(Wrong::new(format!("group not found: {}", quote(name)))
-        .hint(near.unwrap_or_else(|| "groups has no group of that name".into())))
+        .hint(near.unwrap_or_else(|| format!("group not defined in policy: {}", quote(name)))))
 }
 
 pub(super) fn tag(name: &str, document: &Document) -> Result<(), Wrong> {
@@ -77,9 +79,9 @@ pub(super) fn host(name: &str, document: &Document) -> Result<(), Wrong> {
         return Ok(());
     }
     let near = did_you_mean(name, document.hosts.keys().map(String::as_str));
-    Err(Wrong::new(format!("host not found: {}", quote(name))).hint(near.unwrap_or_else(|| {
-        "a plain name is one of hosts; a user is written name@domain, others group:, tag: or autogroup:".into()
-    })))
+    Err(Wrong::new(format!("unknown user or host: {}", quote(name))).hint(
+        near.unwrap_or_else(|| format!("host not defined in policy: {}; a user is written name@domain", quote(name))),
+    ))
 }
 
 pub(super) fn ip_set(name: &str, document: &Document) -> Result<(), Wrong> {
@@ -94,14 +96,11 @@ pub(super) fn ip_set(name: &str, document: &Document) -> Result<(), Wrong> {
 /// Every posture is defined.
 pub(super) fn postures(names: &[Spot<String>], what: &str, document: &Document, findings: &mut Findings) {
     for name in names {
-        if !document.postures.contains_key(&name.what) {
+        if !document.postures.contains_key(&name.what) && !findings.is_full() {
             let near = did_you_mean(&name.what, document.postures.keys().map(String::as_str));
             let wrong = Wrong::new(format!("{what}={}: posture not found: {}", quote(&name.what), quote(&name.what)));
-            refuse(findings, name.at, wrong, near.unwrap_or_else(|| "postures has no posture of that name".into()));
+            findings
+                .refused(name.at, wrong.hint(near.unwrap_or_else(|| "postures has no posture of that name".into())));
         }
     }
-}
-
-fn refuse(findings: &mut Findings, at: Span, wrong: Wrong, hint: String) {
-    findings.refused(at, wrong.hint(hint));
 }

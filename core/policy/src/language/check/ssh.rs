@@ -91,13 +91,11 @@ fn combinations(rule: &Ssh, findings: &mut Findings) {
     }
     let instead = "log in to autogroup:tagged or to tags instead";
     for target in &rule.targets {
+        let same = "users in dst are only allowed from the same user";
         let wrong = match &target.what {
-            Alias::User(name) if machines => {
-                Wrong::new(format!("tags in SSH source cannot access user-owned devices ({name})")).hint(instead)
-            }
+            Alias::User(_) if machines => Wrong::new(same).hint(format!("the sources have tags: {instead}")),
             Alias::User(name) if sets_of_people || users.len() != 1 || !users.contains(name.as_str()) => {
-                let message = format!("user destination requires source to contain only that same user {}", quote(name));
-                Wrong::new(message).hint("autogroup:self lets everybody in to their own devices")
+                Wrong::new(same).hint("autogroup:self lets everybody in to their own devices")
             }
             Alias::Autogroup(Autogroup::Self_) if machines => Wrong::new(
                 "autogroup:self destination requires source to contain only users or groups, not tags or autogroup:tagged",
@@ -107,7 +105,16 @@ fn combinations(rule: &Ssh, findings: &mut Findings) {
                 "tags in SSH source cannot access autogroup:member (user-owned devices)",
             )
             .hint(instead),
-            _ => continue,
+            Alias::Any
+            | Alias::User(_)
+            | Alias::Domain(_)
+            | Alias::Group(_)
+            | Alias::Tag(_)
+            | Alias::Autogroup(_)
+            | Alias::Host(_)
+            | Alias::IpSet(_)
+            | Alias::Service(_)
+            | Alias::Prefix(_) => continue,
         };
         findings.refused(target.at, wrong);
     }
