@@ -37,7 +37,8 @@ impl Class {
 
     /// Whether what a node of this class obeys may be different after another node has changed.
     pub fn heeds(&self, shift: &Shift) -> bool {
-        if self.targets.meets(&shift.lists) || self.passing.meets(&shift.lists) || self.sources.meets(&shift.companions) {
+        if self.targets.meets(&shift.lists) || self.passing.meets(&shift.lists) || self.sources.meets(&shift.companions)
+        {
             return true;
         }
         let own = |class: &Option<Arc<Self>>| match class {

@@ -19,7 +19,7 @@ pub use parse::parse;
 pub use position::{Position, position};
 
 /// Byte range of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
     /// The first byte.
     pub start: u32,

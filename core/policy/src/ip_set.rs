@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AddressSet, ranges};
 use crate::language::document::{Addresses, Document};
+use crate::{AddressSet, ranges};
 
 /// The addresses of every `ipset:name`: parts are added and removed in the order of the text. Each set is worked out
 /// once, however many others refer to it; a circle of sets, which the checker refuses, counts as empty.

@@ -14,13 +14,16 @@
 //! policy text may say and this crate does not yet obey is refused, never ignored.
 #![forbid(unsafe_code)]
 
+mod access;
 mod address_set;
 mod bits;
 mod class;
+mod explain;
 pub mod hujson;
 mod ip_set;
 pub mod language;
 pub mod limits;
+mod matrix;
 mod packets;
 mod policy;
 mod posture;
@@ -33,10 +36,14 @@ mod ssh;
 mod subject;
 mod tag_owners;
 mod trial;
+mod words;
 
+pub use access::{Access, RuleName};
 pub use address_set::AddressSet;
 pub use class::{Class, Shift};
+pub use explain::{Explanation, Reason};
 pub use language::{Problem, Problems};
+pub use matrix::{Cell, Gain, Party, difference};
 pub use packets::{Chunk, PacketCache, PacketRule, SourceList};
 pub use policy::Policy;
 pub use roster::Roster;

@@ -95,7 +95,11 @@ impl Roster {
     /// The packet rules that a node must obey, as machines read them.
     pub fn rules_for(&self, node: NodeId) -> Vec<FilterRule> {
         let mut cache = PacketCache::default();
-        self.chunks_for(node, &mut cache).iter().flat_map(|chunk| &chunk.rules).map(PacketRule::to_filter_rule).collect()
+        self.chunks_for(node, &mut cache)
+            .iter()
+            .flat_map(|chunk| &chunk.rules)
+            .map(PacketRule::to_filter_rule)
+            .collect()
     }
 
     /// The packet rules that a node must obey, by the rules of the policy that they come from.
@@ -125,7 +129,14 @@ impl Roster {
     }
 
     /// What a rule lets in from its sources.
-    fn add_common(&self, member: &Member, number: usize, rule: &Rule, cache: &mut PacketCache, rules: &mut Vec<PacketRule>) {
+    fn add_common(
+        &self,
+        member: &Member,
+        number: usize,
+        rule: &Rule,
+        cache: &mut PacketCache,
+        rules: &mut Vec<PacketRule>,
+    ) {
         let sources = self.source_list(rule.sources, cache);
         let mut by_protocol: BTreeMap<&[u8], Vec<RuleTarget>> = BTreeMap::new();
         for target in &rule.targets {
@@ -170,7 +181,9 @@ impl Roster {
 
     /// Where capabilities on a target are to be found at this node: its own addresses, and what lies behind it.
     fn granted(&self, member: &Member, target: &Target) -> Vec<Prefix> {
-        let own = |fits: &dyn Fn(&IpAddr) -> bool| member.addresses.iter().filter(|a| fits(a)).map(|a| Prefix::from(*a)).collect();
+        let own = |fits: &dyn Fn(&IpAddr) -> bool| {
+            member.addresses.iter().filter(|a| fits(a)).map(|a| Prefix::from(*a)).collect()
+        };
         match self.policy().selectors.selector(target.selector) {
             Some(Selector::Anyone | Selector::World) => own(&|_| true),
             Some(Selector::Who) if member.who.contains(&target.selector) => own(&|_| true),
@@ -213,12 +226,23 @@ impl Roster {
     }
 
     /// What the targets of a rule get on this node, which is one of its sources.
-    fn add_companions(&self, member: &Member, number: usize, rule: &Rule, cache: &mut PacketCache, rules: &mut Vec<PacketRule>) {
+    fn add_companions(
+        &self,
+        member: &Member,
+        number: usize,
+        rule: &Rule,
+        cache: &mut PacketCache,
+        rules: &mut Vec<PacketRule>,
+    ) {
         let Some(sources) = self.policy().sources.get(rule.sources) else { return };
         let listed = member.class.listed.contains(number);
         let stands = |address: &&IpAddr| {
-            listed || sources.postures.is_empty()
-                && sources.selectors.iter().any(|word| self.policy().selects_address(*word, std::slice::from_ref(*address)))
+            listed
+                || sources.postures.is_empty()
+                    && sources
+                        .selectors
+                        .iter()
+                        .any(|word| self.policy().selects_address(*word, std::slice::from_ref(*address)))
         };
         let to: Vec<Prefix> = member.addresses.iter().filter(stands).map(|address| Prefix::from(*address)).collect();
         if !to.is_empty() && !rule.targets.is_empty() {

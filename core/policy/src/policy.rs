@@ -6,7 +6,6 @@ use std::sync::Arc;
 use wattle_netmap::{Capability, PortRange, Prefix};
 
 use crate::bits::Bits;
-use crate::{AddressSet, ranges};
 use crate::class::Class;
 use crate::language::document::{Acl, Alias, Autogroup, Condition, Document, Grant, NodeAttribute, Owner, Spot, Ssh};
 use crate::language::{self, Problems};
@@ -16,6 +15,7 @@ use crate::selector::{Selector, Selectors};
 use crate::ssh::SshRule;
 use crate::subject::{Subject, is_exit_route};
 use crate::tag_owners::TagOwners;
+use crate::{AddressSet, ranges};
 
 /// A policy, ready to be asked. It never changes.
 #[derive(Clone, Debug)]
@@ -83,7 +83,8 @@ impl Policy {
 
     /// Makes a document answer.
     pub fn compile(document: Document) -> Self {
-        let mut compiler = Compiler { document: &document, selectors: Selectors::new(&document), sources: BTreeMap::new() };
+        let mut compiler =
+            Compiler { document: &document, selectors: Selectors::new(&document), sources: BTreeMap::new() };
         let mut rules = Vec::new();
         for acl in document.acls.iter().flatten() {
             rules.push(compiler.acl(acl));
@@ -447,7 +448,8 @@ impl Compiler<'_> {
     /// Words of tests: they get numbers, too, so that their nodes are known.
     fn claims(&mut self) {
         let document = self.document;
-        let sources = document.tests.iter().map(|test| &test.source).chain(document.ssh_tests.iter().map(|test| &test.source));
+        let sources =
+            document.tests.iter().map(|test| &test.source).chain(document.ssh_tests.iter().map(|test| &test.source));
         let words = sources.chain(document.ssh_tests.iter().flat_map(|test| &test.targets));
         let words: Vec<Alias> = words.filter_map(|word| language::alias(&word.what).ok()).collect();
         let targets = document.tests.iter().flat_map(|test| test.accept.iter().chain(&test.deny));

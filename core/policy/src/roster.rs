@@ -208,7 +208,9 @@ impl Roster {
     fn shift(&mut self, before: Option<&Member>, after: Option<&Member>) -> Shift {
         let class = |member: Option<&Member>| member.map(|member| member.class.clone());
         let nothing = Class::default();
-        let bits = |member: Option<&Member>, of: fn(&Class) -> &Bits| of(member.map_or(&nothing, |member| &member.class)).clone();
+        let bits = |member: Option<&Member>, of: fn(&Class) -> &Bits| {
+            of(member.map_or(&nothing, |member| &member.class)).clone()
+        };
         let (addresses_before, addresses_after) = (before.map(|m| &m.addresses), after.map(|m| &m.addresses));
         let moved = before.is_some() && after.is_some() && addresses_before != addresses_after;
         let mut lists = bits(before, |class| &class.listed).difference(&bits(after, |class| &class.listed));
@@ -265,13 +267,13 @@ impl Roster {
         }
         let in_list = |list: &&usize| {
             policy.sources.get(**list).is_some_and(|sources| {
-                let selects = |word: &usize| profile.who.contains(word) || policy.selects_address(*word, subject.addresses);
+                let selects =
+                    |word: &usize| profile.who.contains(word) || policy.selects_address(*word, subject.addresses);
                 sources.selectors.iter().any(selects) && !policy.lacks_posture(sources, subject)
             })
         };
-        let route = |prefix: &Prefix| {
-            Route { prefix: *prefix, to: policy.rules_to(prefix), from: policy.rules_from(prefix) }
-        };
+        let route =
+            |prefix: &Prefix| Route { prefix: *prefix, to: policy.rules_to(prefix), from: policy.rules_from(prefix) };
         Member {
             id,
             class,
@@ -305,6 +307,11 @@ impl Roster {
         self.by_user.get(&user).into_iter().flat_map(|nodes| nodes.iter()).filter_map(|node| self.nodes.get(node))
     }
 
+    /// The approved subnet routes.
+    pub(crate) fn approved_routes(&self) -> impl Iterator<Item = &Prefix> {
+        self.routes.keys()
+    }
+
     /// Those who serve an approved subnet route.
     pub(crate) fn approved_routes_of(&self, route: &Prefix) -> Option<&BTreeSet<NodeId>> {
         self.routes.get(route).map(Arc::as_ref)
@@ -331,7 +338,10 @@ impl Roster {
         let mut found: BTreeMap<&str, &Capability> = BTreeMap::new();
         for attribute in &self.policy.attributes {
             if attribute.targets.iter().any(|word| self.selects(*word, member)) {
-                attribute.capabilities.iter().for_each(|capability| _ = found.entry(&capability.name).or_insert(capability));
+                attribute
+                    .capabilities
+                    .iter()
+                    .for_each(|capability| _ = found.entry(&capability.name).or_insert(capability));
             }
         }
         found.into_values().cloned().collect()

@@ -66,7 +66,12 @@ impl SshRule {
         Self {
             sources: Sources { selectors, postures },
             own: rule.targets.iter().any(|target| own(&target.what)),
-            targets: rule.targets.iter().filter(|target| !own(&target.what)).map(|target| number(&target.what)).collect(),
+            targets: rule
+                .targets
+                .iter()
+                .filter(|target| !own(&target.what))
+                .map(|target| number(&target.what))
+                .collect(),
             action: rule.action,
             users,
             localparts,
@@ -151,7 +156,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// For the nodes of one user that are sources.
     fn of_user(&mut self, user: UserId) {
-        let nodes: Vec<_> = self.roster.of_user(user).filter(|node| self.roster.is_ssh_source(self.rule, node)).collect();
+        let nodes: Vec<_> =
+            self.roster.of_user(user).filter(|node| self.roster.is_ssh_source(self.rule, node)).collect();
         let local = nodes.first().and_then(|node| self.rule.local_user(&node.login)).map(str::to_owned);
         let addresses: AddressSet = nodes.iter().flat_map(|node| node.addresses.iter().copied()).collect();
         self.push(each(&addresses), local.as_deref());
@@ -206,7 +212,9 @@ impl Roster {
     fn addresses_of(&self, word: usize) -> Vec<IpAddr> {
         match self.policy().selectors.selector(word) {
             Some(Selector::Who) => self.members(word).map(|set| each(set)).unwrap_or_default(),
-            Some(Selector::Where(set)) => set.iter().filter(|(first, last)| first == last).map(|(first, _)| first).collect(),
+            Some(Selector::Where(set)) => {
+                set.iter().filter(|(first, last)| first == last).map(|(first, _)| first).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -106,7 +106,8 @@ impl Roster {
                 return self.postured(rule.sources).map(|set| AddressSet::clone(set)).unwrap_or_default();
             }
             let attributes: BTreeMap<String, Scalar> = test.source_posture.iter().cloned().collect();
-            let has = |name: &String| self.policy().postures.get(name).is_some_and(|all| posture::holds(all, &attributes));
+            let has =
+                |name: &String| self.policy().postures.get(name).is_some_and(|all| posture::holds(all, &attributes));
             if !sources.postures.iter().any(has) {
                 return AddressSet::default();
             }
@@ -159,7 +160,9 @@ impl Roster {
             nodes.into_iter().for_each(|node| _ = targets.entry(node).or_insert_with(|| self.ssh_for(node)));
         }
         for (node, permits) in &targets {
-            for (users, claim) in [(&test.accept, Claim::Accept), (&test.deny, Claim::Deny), (&test.check, Claim::Check)] {
+            for (users, claim) in
+                [(&test.accept, Claim::Accept), (&test.deny, Claim::Deny), (&test.check, Claim::Check)]
+            {
                 for user in users {
                     let reach: Vec<Reach> = sources.iter().map(|address| reach(permits, *address, user)).collect();
                     if let Some(got) = reach.iter().find(|reach| !claim.holds(**reach)) {
@@ -173,8 +176,11 @@ impl Roster {
 
     /// The addresses of nodes in a set.
     fn single_addresses(&self, set: &AddressSet) -> Vec<IpAddr> {
-        let mut found: Vec<IpAddr> =
-            self.all().flat_map(|member| member.addresses.iter().copied()).filter(|address| set.contains(*address)).collect();
+        let mut found: Vec<IpAddr> = self
+            .all()
+            .flat_map(|member| member.addresses.iter().copied())
+            .filter(|address| set.contains(*address))
+            .collect();
         // A literal address that no node has is a source, too.
         found.extend(set.iter().filter(|(first, last)| first == last).map(|(first, _)| first));
         found.sort_unstable();
