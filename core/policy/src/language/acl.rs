@@ -22,7 +22,7 @@ pub(super) fn acl(rule: &Value, findings: &mut Findings) -> Option<Acl> {
         None => findings.unreadable(fields.at, unsupported("")),
     }
     let protocol = fields.text("proto", findings);
-    let protocols = protocol.and_then(|(text, at)| findings.note(at, protocols(text))).unwrap_or_default();
+    let protocols = protocol.and_then(|(text, at)| findings.read(at, || protocols(text))).unwrap_or_default();
     let sources = aliases(fields.either("src", "users", findings), "src", findings);
     let targets = match fields.either("dst", "ports", findings) {
         Some(targets) => each(targets, "dst", findings, destination),

@@ -7,7 +7,7 @@ use wattle_netmap::Prefix;
 
 use super::alias::prefix;
 use super::document::{Addresses, IpSetPart, Spot};
-use super::fields::{names, text, texts};
+use super::fields::{each, names, text};
 use super::finding::{Findings, Wrong};
 use super::quote::quote;
 use crate::hujson::Value;
@@ -60,11 +60,7 @@ pub(super) fn ip_sets(value: &Value, findings: &mut Findings) -> BTreeMap<String
                 .unreadable(entry.name_span, wrong.hint(format!("write {}", quote(&format!("ipset:{}", entry.name)))));
         }
         let about = format!("ipsets[{}]: ", quote(&entry.name));
-        let parts = texts(&entry.value, "an IP set", findings).into_iter().filter_map(|(text, at)| {
-            let read = part(text).map_err(|wrong| wrong.within(&about));
-            findings.note(at, read).map(|what| Spot { what, at })
-        });
-        let parts = parts.collect();
+        let parts = each(&entry.value, "an IP set", findings, |text| part(text).map_err(|wrong| wrong.within(&about)));
         sets.insert(entry.name.clone(), parts);
     }
     sets

@@ -45,7 +45,7 @@ pub(super) fn alias(text: &str) -> Result<Alias, Wrong> {
         Some(("autogroup", _)) => autogroup(text).map(Alias::Autogroup),
         Some(("ipset", _)) => Ok(Alias::IpSet(text.into())),
         Some(("svc", _)) => Ok(Alias::Service(text.into())),
-        _ if text.contains('@') => Ok(user(text, Alias::User, Alias::Domain)),
+        _ if text.contains('@') => user(text, Alias::User, Alias::Domain),
         Some(("host", name)) if !name.is_empty() => Ok(Alias::Host(name.into())),
         None if !text.is_empty() && !text.contains('/') => Ok(Alias::Host(text.into())),
         _ => Err(Wrong::new(format!("invalid alias format: {}", quote(text))).maybe_hint(form_hint(text))),
@@ -67,7 +67,7 @@ pub(super) fn owner(text: &str) -> Result<Owner, Wrong> {
             | Autogroup::DangerAll
             | Autogroup::Shared => {}
         },
-        _ if text.contains('@') => return Ok(user(text, Owner::User, Owner::Domain)),
+        _ if text.contains('@') => return user(text, Owner::User, Owner::Domain),
         _ => {}
     }
     Err(Wrong::new(format!("invalid owner format: {}", quote(text)))
@@ -81,7 +81,7 @@ pub(super) fn member(text: &str) -> Result<Member, Wrong> {
         return Err(Wrong::new(format!("username must contain @, got: {}", quote(text)))
             .hint("the login name with its domain; a user of this server alone is written name@"));
     }
-    Ok(user(text, Member::User, Member::Domain))
+    user(text, Member::User, Member::Domain)
 }
 
 /// An address or a prefix; bits after the prefix are cleared. IPv6 zones mean nothing to other machines: no prefix.
@@ -115,10 +115,12 @@ fn autogroup(text: &str) -> Result<Autogroup, Wrong> {
 }
 
 /// A login name, or everybody of a domain: `user:*@domain`, in lower case as names of domains are.
-fn user<T>(text: &str, one: impl Fn(String) -> T, all: impl Fn(String) -> T) -> T {
+fn user<T>(text: &str, one: impl Fn(String) -> T, all: impl Fn(String) -> T) -> Result<T, Wrong> {
     match text.strip_prefix("user:*@") {
-        Some(domain) if !domain.is_empty() => all(domain.to_ascii_lowercase()),
-        _ => one(text.into()),
+        Some(domain) if !domain.is_empty() && !domain.contains(['@', ':']) => Ok(all(domain.to_ascii_lowercase())),
+        None if !text.contains(':') => Ok(one(text.into())),
+        _ => Err(Wrong::new(format!("invalid alias format: {}", quote(text)))
+            .hint("one user is name@domain, everybody of a domain user:*@domain")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The fields of an object by the names that the language knows, whatever their case.
 
+use super::document::Spot;
 use super::finding::{Findings, Wrong};
 use super::near::did_you_mean;
 use super::quote::quote;
@@ -24,6 +25,9 @@ impl<'a> Fields<'a> {
         let members = object(value, what, findings)?;
         let mut known: Vec<(&'static str, &'a Value)> = Vec::new();
         for member in members {
+            if findings.reading_is_over() {
+                break;
+            }
             if member.name.starts_with('#') {
                 continue;
             }
@@ -115,6 +119,17 @@ pub(super) fn list<'a>(value: &'a Value, what: &str, findings: &mut Findings) ->
 /// A list of texts.
 pub(super) fn texts<'a>(value: &'a Value, what: &str, findings: &mut Findings) -> Vec<(&'a str, Span)> {
     list(value, what, findings).iter().filter_map(|element| text(element, what, findings)).collect()
+}
+
+/// A list of texts, each read alone; what cannot be read is left out, with a word why.
+pub(super) fn each<T>(
+    value: &Value,
+    what: &str,
+    findings: &mut Findings,
+    read: impl Fn(&str) -> Result<T, Wrong>,
+) -> Vec<Spot<T>> {
+    let texts = texts(value, what, findings).into_iter();
+    texts.filter_map(|(text, at)| findings.read(at, || read(text)).map(|what| Spot { what, at })).collect()
 }
 
 /// A text.

@@ -54,14 +54,22 @@ impl Findings {
         push(&mut self.refused, at, wrong);
     }
 
-    /// Whether nobody would see a further refusal: then hints need not be looked for either.
+    /// Whether nobody would see a further refusal: then it need not be looked for either.
     pub(super) fn is_full(&self) -> bool {
-        self.refused.len() >= limits::PROBLEMS_MAX
+        self.unreadable.len() + self.refused.len() >= limits::PROBLEMS_MAX
+    }
+
+    /// Whether nothing that is read from here on would be used or shown.
+    pub(super) fn reading_is_over(&self) -> bool {
+        self.unreadable.len() >= limits::PROBLEMS_MAX
     }
 
     /// What was read if it could be, else nothing and why.
-    pub(super) fn note<T>(&mut self, at: Span, read: Result<T, Wrong>) -> Option<T> {
-        read.map_err(|wrong| self.unreadable(at, wrong)).ok()
+    pub(super) fn read<T>(&mut self, at: Span, read: impl FnOnce() -> Result<T, Wrong>) -> Option<T> {
+        if self.reading_is_over() {
+            return None;
+        }
+        read().map_err(|wrong| self.unreadable(at, wrong)).ok()
     }
 
     /// Everything with its place in the text; `None`: nothing is wrong.

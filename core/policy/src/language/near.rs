@@ -14,7 +14,7 @@ pub(super) fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>
     candidates
         .into_iter()
         .take(CANDIDATES_MAX)
-        .map(|candidate| (distance(name, candidate), candidate))
+        .map(|candidate| (distance(name, candidate, limit), candidate))
         .filter(|(distance, _)| *distance <= limit && *distance < length)
         .min()
         .map(|(_, candidate)| candidate)
@@ -26,12 +26,14 @@ pub(super) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = 
 }
 
 /// Letters to insert, delete, replace or swap with their neighbour, whatever their case (optimal string alignment).
-fn distance(one: &str, other: &str) -> usize {
-    if one.len() > LENGTH_MAX || other.len() > LENGTH_MAX {
+/// More than the limit is only known to be more.
+fn distance(one: &str, other: &str, limit: usize) -> usize {
+    if one.len() > LENGTH_MAX || other.len() > LENGTH_MAX || one.len().abs_diff(other.len()) > limit * 4 {
         return usize::MAX;
     }
     let letters = |text: &str| -> Vec<char> { text.chars().map(|letter| letter.to_ascii_lowercase()).collect() };
     let (one, other) = (letters(one), letters(other));
+    let (one, other) = differing(&one, &other);
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=other.len()).collect();
     for (row, letter) in one.iter().enumerate() {
@@ -48,9 +50,20 @@ fn distance(one: &str, other: &str) -> usize {
             }
             current.push(cost);
         }
+        if current.iter().min().is_some_and(|least| *least > limit) {
+            return usize::MAX;
+        }
         before = std::mem::replace(&mut above, current);
     }
     above.last().copied().unwrap_or(usize::MAX)
+}
+
+/// Both names without the beginning and the end that they share: most of it, where one is a slip of the other.
+fn differing<'a>(one: &'a [char], other: &'a [char]) -> (&'a [char], &'a [char]) {
+    let start = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (one.get(start..).unwrap_or_default(), other.get(start..).unwrap_or_default());
+    let end = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
+    (one.get(..one.len() - end).unwrap_or_default(), other.get(..other.len() - end).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -59,12 +72,12 @@ mod tests {
 
     #[test]
     fn distance_counts_inserted_deleted_replaced_and_swapped_letters() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", ""), 3);
-        assert_eq!(distance("tagowners", "tagOwners"), 0);
-        assert_eq!(distance("tpc", "tcp"), 1);
-        assert_eq!(distance("ca", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting", 3), 3);
+        assert_eq!(distance("", "abc", 3), 3);
+        assert_eq!(distance("abc", "", 3), 3);
+        assert_eq!(distance("tagowners", "tagOwners", 3), 0);
+        assert_eq!(distance("tpc", "tcp", 3), 1);
+        assert_eq!(distance("ca", "abc", 3), 3);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::alias::{member, owner, prefix};
 use super::document::{AutoApprovers, Member, Owner, Spot};
-use super::fields::{Fields, names, texts};
+use super::fields::{Fields, each, names};
 use super::finding::{Findings, Wrong};
 use super::quote::quote;
 use crate::hujson::{Kind, Value};
@@ -27,20 +27,20 @@ pub(super) fn groups(value: &Value, findings: &mut Findings) -> BTreeMap<String,
             findings.unreadable(entry.value.span, Wrong::new(message).hint(format!("write [{}]", quote(text))));
             continue;
         }
-        let members = texts(&entry.value, "a group", findings).into_iter().filter_map(|(text, at)| {
-            let read = if text.trim().starts_with("group:") {
-                let message =
-                    format!("groups[{}]: {}: group members cannot be recursive", quote(&entry.name), quote(text));
-                Err(Wrong::new(message).hint("list the members of that group here"))
-            } else {
-                member(text).map_err(|wrong| wrong.within(&format!("groups[{}]: ", quote(&entry.name))))
-            };
-            findings.note(at, read).map(|what| Spot { what, at })
-        });
-        let members = members.collect();
+        let members = each(&entry.value, "a group", findings, |text| member_of(&entry.name, text));
         groups.insert(entry.name.clone(), members);
     }
     groups
+}
+
+/// A member of that group.
+fn member_of(group: &str, text: &str) -> Result<Member, Wrong> {
+    let about = format!("groups[{}]: ", quote(group));
+    if text.trim().starts_with("group:") {
+        return Err(Wrong::new(format!("{about}{}: group members cannot be recursive", quote(text)))
+            .hint("list the members of that group here"));
+    }
+    member(text).map_err(|wrong| wrong.within(&about))
 }
 
 /// `tagOwners`
@@ -48,7 +48,9 @@ pub(super) fn tag_owners(value: &Value, findings: &mut Findings) -> BTreeMap<Str
     let mut owners_of = BTreeMap::new();
     for entry in names(value, "tagOwners", findings) {
         let about = format!("tagOwners[{}]: ", quote(&entry.name));
-        findings.note(entry.name_span, check_tag(&entry.name).map_err(|wrong| wrong.within(&about)));
+        if let Err(wrong) = check_tag(&entry.name) {
+            findings.unreadable(entry.name_span, wrong.within(&about));
+        }
         owners_of.insert(entry.name.clone(), owners(&entry.value, &about, findings));
     }
     owners_of
@@ -80,12 +82,8 @@ pub(super) fn auto_approvers(value: &Value, findings: &mut Findings) -> AutoAppr
     if let Some(services) = fields.value("services") {
         for entry in names(services, "autoApprovers.services", findings) {
             let about = format!("autoApprovers.services[{}]: ", quote(&entry.name));
-            if !entry.name.starts_with("svc:") && !entry.name.starts_with("tag:") {
-                let wrong = Wrong::new(format!("{about}invalid service name"));
-                findings.unreadable(
-                    entry.name_span,
-                    wrong.hint("svc: and the name of a service, or tag: and a tag of services"),
-                );
+            if let Err(wrong) = check_service(&entry.name) {
+                findings.unreadable(entry.name_span, wrong.within(&about));
             }
             approvers.services.insert(entry.name.clone(), owners(&entry.value, &about, findings));
         }
@@ -94,13 +92,8 @@ pub(super) fn auto_approvers(value: &Value, findings: &mut Findings) -> AutoAppr
 }
 
 fn owners(value: &Value, about: &str, findings: &mut Findings) -> Vec<Spot<Owner>> {
-    texts(value, about.trim_end_matches(": "), findings)
-        .into_iter()
-        .filter_map(|(text, at)| {
-            let read = owner(text).map_err(|wrong| wrong.within(about));
-            findings.note(at, read).map(|what| Spot { what, at })
-        })
-        .collect()
+    let what = about.trim_end_matches(": ");
+    each(value, what, findings, |text| owner(text).map_err(|wrong| wrong.within(about)))
 }
 
 /// What tags may be called (tailscale `tailcfg.CheckTag`).
@@ -115,4 +108,19 @@ pub(super) fn check_tag(text: &str) -> Result<(), Wrong> {
         return Err(Wrong::new("tag names can only contain numbers, letters, or dashes").hint("such as tag:web-1"));
     }
     Ok(())
+}
+
+/// What services may be called (tailscale `tailcfg.ServiceName.Validate`), or a tag that services have.
+fn check_service(text: &str) -> Result<(), Wrong> {
+    let wrong = |why: &str| Err(Wrong::new(format!("{} is not a valid service name: {why}", quote(text))));
+    match text.split_once(':') {
+        Some(("tag", _)) => check_tag(text),
+        Some(("svc", "")) => wrong("must not be empty after the 'svc:' prefix"),
+        Some(("svc", name)) if name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-') => Ok(()),
+        Some(("svc", _)) => wrong("must be a DNS label"),
+        _ => wrong("must start with 'svc:'"),
+    }
+    .map_err(|wrong: Wrong| {
+        wrong.maybe_hint(Some("svc:web is the service web; tag:web every service with that tag".into()))
+    })
 }

@@ -10,6 +10,7 @@ use super::alias::alias;
 use super::document::Alias;
 use super::finding::Wrong;
 use super::quote::quote;
+use crate::limits;
 
 /// A destination of `acls` and `tests`: an alias, a colon, ports.
 pub(super) fn destination(text: &str) -> Result<(Alias, Vec<PortRange>), Wrong> {
@@ -42,6 +43,11 @@ fn split(text: &str) -> Result<(String, &str), Wrong> {
 
 /// A list of ports and ranges, or `*`.
 fn ranges(text: &str) -> Result<Vec<PortRange>, Wrong> {
+    let length = text.split(',').count();
+    if length > limits::PORT_RANGES_MAX {
+        return Err(Wrong::new(format!("port list has {length} elements"))
+            .hint(format!("at most {}: ranges such as 8000-8999 are shorter", limits::PORT_RANGES_MAX)));
+    }
     text.split(',').map(|part| range(part.trim())).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Condition, Operator, Scalar, Spot};
-use super::fields::{names, texts};
+use super::fields::{each, names};
 use super::finding::{Findings, Wrong};
 use super::near::did_you_mean;
 use super::quote::quote;
@@ -31,11 +31,8 @@ pub(super) fn postures(value: &Value, findings: &mut Findings) -> BTreeMap<Strin
             );
         }
         let about = format!("postures[{}]: ", quote(&entry.name));
-        let conditions = texts(&entry.value, "a posture", findings).into_iter().filter_map(|(text, at)| {
-            let read = condition(text).map_err(|wrong| wrong.within(&about));
-            findings.note(at, read).map(|what| Spot { what, at })
-        });
-        let conditions = conditions.collect();
+        let read = |text: &str| condition(text).map_err(|wrong| wrong.within(&about));
+        let conditions = each(&entry.value, "a posture", findings, read);
         postures.insert(entry.name.clone(), conditions);
     }
     postures

@@ -47,8 +47,8 @@ impl Problem {
             at,
             line: position.line,
             column: position.column,
-            message: message.chars().map(printable).collect(),
-            hint: hint.map(|hint| hint.chars().map(printable).collect()),
+            message: sentence(&message),
+            hint: hint.as_deref().map(sentence),
             indent: shown_before.chars().count(),
             width,
             excerpt: shown_before + &shown_rest,
@@ -106,6 +106,15 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// As much of a text as people read.
+fn sentence(text: &str) -> String {
+    let mut shown: String = text.chars().take(limits::MESSAGE_MAX).map(printable).collect();
+    if text.chars().nth(limits::MESSAGE_MAX).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
 
 /// A terminal shall show the excerpt on one line, and nothing in it may steer the terminal.
 fn printable(character: char) -> char {

@@ -51,7 +51,12 @@ pub(super) fn packets(text: &str) -> Result<(Vec<u8>, Vec<PortRange>), Wrong> {
     let numbers = match name {
         "" => return Err(Wrong::new("empty protocol").hint("the protocol stands before the colon: tcp:443")),
         "*" => Vec::new(),
-        name => vec![protocol(name)?],
+        // Grants read numbers as numbers (tailscale `types/ipproto`): 06 is 6, and 0 is no protocol in particular.
+        name => match number(name) {
+            Some(0) => Vec::new(),
+            Some(number) => vec![number],
+            None => vec![protocol(name)?],
+        },
     };
     ports_allowed(&numbers, &[ports], name)?;
     Ok((numbers, vec![ports]))
@@ -67,21 +72,26 @@ pub(super) fn ports_allowed(protocols: &[u8], ports: &[PortRange], name: &str) -
         .hint("only tcp, udp and sctp have ports: write * for the ports"))
 }
 
+/// Digits and nothing else.
+fn number(text: &str) -> Option<u8> {
+    text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 fn protocol(text: &str) -> Result<u8, Wrong> {
     if let Some((_, number)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
         return Ok(*number);
     }
-    if text.bytes().all(|digit| digit.is_ascii_digit()) {
-        if text.starts_with('0') {
-            return Err(Wrong::new(format!("leading 0 not permitted in protocol number: {}", quote(text)))
-                .hint("write the number without the zero; without a protocol, TCP, UDP and ICMP are meant"));
-        }
-        return text.parse().map_err(|_| {
-            Wrong::new(format!("protocol number out of range (0-255): {text}")).hint("IP protocol numbers end at 255")
-        });
+    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number && text.starts_with('0') {
+        return Err(Wrong::new(format!("leading 0 not permitted in protocol number: {}", quote(text)))
+            .hint("write the number without the zero; without a protocol, TCP, UDP and ICMP are meant"));
+    }
+    if let Some(number) = number(text) {
+        return Ok(number);
     }
     let hint = match near(text, NAMES.iter().map(|(name, _)| *name)) {
         Some(name) => format!("did you mean {name:?}?"),
+        None if is_number => format!("protocol number out of range (0-255): {text}"),
         None if text == "*" => "leave proto out for TCP, UDP and ICMP".into(),
         None => "a name such as tcp, udp, icmp, sctp, gre, or an IP protocol number".into(),
     };

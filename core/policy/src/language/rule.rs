@@ -2,7 +2,7 @@
 
 use super::alias::alias;
 use super::document::{Alias, Spot};
-use super::fields::{Fields, texts};
+use super::fields::{self, Fields};
 use super::finding::{Findings, Wrong};
 use super::quote::quote;
 use crate::hujson::Value;
@@ -15,7 +15,7 @@ pub(super) fn rules<T>(
     findings: &mut Findings,
     read: impl Fn(&Value, &mut Findings) -> Option<T>,
 ) -> Vec<T> {
-    let rules = super::fields::list(value, what, findings);
+    let rules = fields::list(value, what, findings);
     if rules.len() > limits::RULES_MAX {
         let wrong = Wrong::new(format!("{what} has {} rules", rules.len()));
         findings.unreadable(value.span, wrong.hint(format!("at most {} rules", limits::RULES_MAX)));
@@ -32,21 +32,20 @@ pub(super) fn aliases(value: Option<&Value>, what: &'static str, findings: &mut 
     each(value, what, findings, alias)
 }
 
-/// A list of texts, each read alone.
+/// A list of texts, each read alone; not more than a rule may have.
 pub(super) fn each<T>(
     value: &Value,
     what: &'static str,
     findings: &mut Findings,
     read: impl Fn(&str) -> Result<T, Wrong>,
 ) -> Vec<Spot<T>> {
-    let texts = texts(value, what, findings);
-    if texts.len() > limits::RULE_ELEMENTS_MAX {
-        let wrong = Wrong::new(format!("{what} has {} elements", texts.len()));
-        findings.unreadable(value.span, wrong.hint(format!("at most {}", limits::RULE_ELEMENTS_MAX)));
-        return Vec::new();
+    let length = fields::list(value, what, findings).len();
+    if length <= limits::RULE_ELEMENTS_MAX {
+        return fields::each(value, what, findings, read);
     }
-    let read = texts.into_iter().filter_map(|(text, at)| findings.note(at, read(text)).map(|what| Spot { what, at }));
-    read.collect()
+    let wrong = Wrong::new(format!("{what} has {length} elements"));
+    findings.unreadable(value.span, wrong.hint(format!("at most {}", limits::RULE_ELEMENTS_MAX)));
+    Vec::new()
 }
 
 /// Names of postures.

@@ -92,7 +92,7 @@ fn seconds(text: &str, at: crate::hujson::Span, findings: &mut Findings) -> u64 
         "" => return CHECK_SECONDS_DEFAULT,
         _ => {}
     }
-    let Some(nanoseconds) = findings.note(at, duration::parse(text)) else {
+    let Some(nanoseconds) = findings.read(at, || duration::parse(text)) else {
         return CHECK_SECONDS_DEFAULT;
     };
     if nanoseconds < 0 {

@@ -77,9 +77,16 @@ fn ssh_source(text: &str, document: &Document) -> Result<(), Wrong> {
         return Ok(());
     }
     let alias = alias(text).map_err(|wrong| failed_ssh(&wrong.message, &wrong.hint.unwrap_or_default()))?;
-    if let Alias::Autogroup(_) | Alias::Any = alias {
-        let message = format!("SSH tests src contains disallowed element {}", quote(text));
-        return Err(failed_ssh(&message, "one user, group, tag, host or address"));
+    match &alias {
+        Alias::Autogroup(_) | Alias::Any => {
+            let message = format!("SSH tests src contains disallowed element {}", quote(text));
+            return Err(failed_ssh(&message, "one user, group, tag, host or address"));
+        }
+        Alias::Tag(tag) if !document.tag_owners.contains_key(tag) => {
+            let message = format!("SSH tests src contains unknown tag {}", quote(tag));
+            return Err(failed_ssh(&message, &reference::tag_hint(tag, document)));
+        }
+        _ => {}
     }
     reference::defined(&alias, document).map_err(|wrong| failed_ssh(&wrong.message, &wrong.hint.unwrap_or_default()))
 }

@@ -107,6 +107,11 @@ fn ssh_test_that_claims_nothing_fails() {
             "SSH tests src contains disallowed element \"autogroup:admin\"",
         ),
         (
+            r#"{"src": "tag:x", "dst": ["h"], "deny": ["x"]}"#,
+            "\"tag:x\"",
+            "SSH tests src contains unknown tag \"tag:x\"",
+        ),
+        (
             r#"{"src": "a@x", "dst": [], "deny": ["x"]}"#,
             r#"{"src": "a@x", "dst": [], "deny": ["x"]}"#,
             "SSH tests entry must have at least one dst",

@@ -212,6 +212,15 @@ fn approvers_of_nothing_and_by_nobody_are_refused() {
         "autoApprovers.exitNode: tag not found: \"tag:x\"",
         "tagOwners",
     );
+    for (name, why) in [
+        ("svc:", "must not be empty after the 'svc:' prefix"),
+        ("web", "must start with 'svc:'"),
+        ("svc:a.b", "must be a DNS label"),
+    ] {
+        let policy = format!(r#"{{"autoApprovers": {{"services": {{"{name}": []}}}}}}"#);
+        let message = format!("autoApprovers.services[\"{name}\"]: \"{name}\" is not a valid service name: {why}");
+        refuses(&policy, &format!("\"{name}\""), &message, "svc:web");
+    }
     refuses(
         r#"{"autoApprovers": {"route": {}}}"#,
         "\"route\"",

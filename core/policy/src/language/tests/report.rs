@@ -81,3 +81,10 @@ fn reading_stops_counting_problems_when_nobody_would_read_on() {
     let policy = format!(r#"{{"grants": [{}]}}"#, r#"{"src": ["nowhere"]},"#.repeat(5_000));
     assert_eq!(read(policy.as_bytes()).unwrap_err().0.len(), crate::limits::PROBLEMS_MAX);
 }
+
+#[test]
+fn message_about_a_long_name_stays_short() {
+    let policy = format!(r#"{{"groups": {{"{}": []}}}}"#, "x".repeat(100_000));
+    let problems = read(policy.as_bytes()).unwrap_err();
+    assert!(problems.0[0].message.len() < 1_100 && problems.to_string().len() < 3_000);
+}

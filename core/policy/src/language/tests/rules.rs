@@ -56,6 +56,8 @@ fn what_is_no_alias_is_refused() {
         ("gruop:x", "invalid alias format: \"gruop:x\"", "did you mean \"group\"?"),
         ("10.0.0.0/99", "invalid alias format: \"10.0.0.0/99\"", "a prefix is"),
         ("fe80::1%eth0", "invalid alias format: \"fe80::1%eth0\"", "zone"),
+        ("user:*@", "invalid alias format: \"user:*@\"", "user:*@domain"),
+        ("user:bob@x", "invalid alias format: \"user:bob@x\"", "one user is name@domain"),
         ("autogroup:admins", "invalid autogroup: \"autogroup:admins\"", "did you mean \"autogroup:admin\"?"),
         ("autogroup:everybody", "invalid autogroup: \"autogroup:everybody\"", "autogroup:member"),
     ] {
@@ -102,6 +104,14 @@ fn destination_without_sensible_ports_is_refused() {
 }
 
 #[test]
+fn destination_has_a_limit_of_ports() {
+    let ports = |count: usize| vec!["80"; count].join(",");
+    assert!(destination(&format!("*:{}", ports(crate::limits::PORT_RANGES_MAX))).is_ok());
+    let message = destination(&format!("*:{}", ports(crate::limits::PORT_RANGES_MAX + 1))).unwrap_err();
+    assert!(message.ends_with(": port list has 1001 elements"), "{message}");
+}
+
+#[test]
 fn protocols_have_names_and_numbers() {
     for (text, numbers) in [
         ("", vec![]),
@@ -128,9 +138,10 @@ fn protocol_that_is_none_is_refused() {
         ("*", unknown("*"), "leave proto out"),
         ("tpc", unknown("tpc"), "did you mean \"tcp\"?"),
         ("-6", unknown("-6"), ""),
+        ("+6", unknown("+6"), ""),
         ("06", "leading 0 not permitted in protocol number: \"06\"".into(), "without the zero"),
         ("0", "leading 0 not permitted in protocol number: \"0\"".into(), ""),
-        ("256", "protocol number out of range (0-255): 256".into(), "255"),
+        ("256", unknown("256"), "protocol number out of range (0-255): 256"),
     ] {
         let rule = format!(r#"{{"action": "accept", "proto": "{proto}", "src": ["*"], "dst": ["*:*"]}}"#);
         refuses(&policy("acls", &rule), &format!("\"{proto}\""), &message, hint);
@@ -246,7 +257,7 @@ fn grant_grants_something() {
 
 #[test]
 fn packets_of_a_grant_have_protocols_and_ports() {
-    let rule = r#"{"src": ["*"], "dst": ["*"], "ip": ["*", "443", "80-90", "tcp:22", "icmp:*", "*:53", "17:53"]}"#;
+    let rule = r#"{"src": ["*"], "dst": ["*"], "ip": ["*", "443", "80-90", "tcp:22", "icmp:*", "*:53", "17:53", "06:1", "0:1"]}"#;
     let document = accepted(&policy("grants", rule));
     let ip: Vec<_> = document.grants.unwrap()[0].ip.iter().map(|ip| ip.what.clone()).collect();
     assert_eq!(ip[0], (vec![], vec![PortRange::ANY]));
@@ -255,6 +266,7 @@ fn packets_of_a_grant_have_protocols_and_ports() {
     assert_eq!(ip[4], (vec![1], vec![PortRange::ANY]));
     assert_eq!(ip[5], (vec![], vec![PortRange::one(53)]));
     assert_eq!(ip[6], (vec![17], vec![PortRange::one(53)]));
+    assert_eq!((ip[7].0.as_slice(), ip[8].0.as_slice()), ([6].as_slice(), [].as_slice()));
 }
 
 #[test]
@@ -265,6 +277,7 @@ fn packets_that_are_none_are_refused() {
         ("tcp:0", "port range \"0\": first port must be >0, or use '*' for wildcard"),
         ("tcp", "port range \"tcp\": invalid first integer"),
         ("tcp:", "invalid port list: \"\""),
+        ("tcp:80,443", "port range \"80,443\": invalid first integer"),
         ("icmp:8", "protocol does not support specific ports: \"icmp\", only \"*\" is allowed"),
     ] {
         let rule = format!(r#"{{"src": ["*"], "dst": ["*"], "ip": ["{ip}"]}}"#);
