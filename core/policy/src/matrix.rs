@@ -153,6 +153,7 @@ impl Roster {
     fn kind(&self, member: &Member) -> Kind {
         let mut words = BTreeSet::clone(&member.who);
         member.addresses.iter().for_each(|address| self.policy().selectors.add_at(*address, &mut words));
+        words.retain(|word| self.policy().is_target_word(*word));
         (Class { user: None, ..Class::clone(&member.class) }, words)
     }
 }

@@ -255,6 +255,11 @@ impl Policy {
         })
     }
 
+    /// Whether some rule has a word among its targets.
+    pub(crate) fn is_target_word(&self, word: usize) -> bool {
+        self.target_rules.get(word).is_some_and(|rules| !rules.is_empty())
+    }
+
     /// The rules that let somebody reach a route: some target of theirs lies in it, or it in the target.
     pub(crate) fn rules_to(&self, route: &Prefix) -> Bits {
         let mut rules = self.open_targets.clone();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use wattle_netmap::{NodeId, PortRange, UserId};
+use wattle_netmap::{NodeId, PortRange, Prefix, UserId};
 use wattle_packet::protocol;
 
 use crate::AddressSet;
@@ -77,10 +77,19 @@ impl Roster {
             .filter(|rule| rule.targets.iter().any(|target| self.lets_in(target, &to, &ports, protocols)))
             .map(|rule| self.sources_of(rule, test))
             .collect();
-        Ok(sources.iter().all(|(first, last)| {
-            let source: AddressSet = std::iter::once((first, last)).collect();
-            source.prefixes().iter().all(|prefix| open.iter().any(|set| set.overlaps_prefix(prefix)))
-        }))
+        // Nodes must all get through. Of a network, or of everybody, it is enough that some address does.
+        let nodes = self.all().flat_map(|member| &member.addresses).filter(|address| sources.contains(**address));
+        let each: Vec<Prefix> = match alias(&test.source.what).is_ok_and(|alias| self.is_who(&alias)) {
+            true => nodes.map(|address| Prefix::from(*address)).collect(),
+            false => sources.prefixes(),
+        };
+        Ok(each.iter().all(|prefix| open.iter().any(|set| set.overlaps_prefix(prefix))))
+    }
+
+    /// Whether a word selects nodes for who they are.
+    fn is_who(&self, alias: &Alias) -> bool {
+        let word = self.policy().selectors.find(alias);
+        word.is_some_and(|word| matches!(self.policy().selectors.selector(word), Some(Selector::Who)))
     }
 
     fn lets_in(&self, target: &Target, to: &AddressSet, ports: &[PortRange], protocols: &[u8]) -> bool {
