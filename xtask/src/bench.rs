@@ -3,6 +3,7 @@
 //! below.
 
 mod filter;
+mod policy;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -25,12 +26,15 @@ pub(crate) struct Options {
 enum Benchmark {
     /// The packet filter: cost of a verdict, of compiling, and memory, with 10 to 100,000 rules
     Filter,
+    /// The policy engine: a whole compile and one node's change, with 1,000 rules and 1,000 to 100,000 nodes
+    Policy,
 }
 
 /// Measures and shows.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let (name, show): (&str, fn(&[Value]) -> Table) = match options.benchmark {
         Benchmark::Filter => ("filter", filter::show),
+        Benchmark::Policy => ("policy", policy::show),
     };
     let (machine, rows) = (machine(), measure(name)?);
     if options.json {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod filter;
+mod policy;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ fn main() -> anyhow::Result<()> {
     let name = std::env::args().nth(1).unwrap_or_default();
     let rows: Vec<Value> = match name.as_str() {
         "filter" => filter::measure(&filter::RULES),
+        "policy" => policy::measure(&policy::NODES),
         _ => bail!("no benchmark is called {name:?}"),
     };
     println!("{}", serde_json::to_string(&rows)?);
