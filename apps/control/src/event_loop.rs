@@ -121,16 +121,12 @@ impl EventLoop {
     async fn take(&mut self, first: Message) -> std::ops::ControlFlow<()> {
         let mut next = Some(first);
         let mut batch = Batch::default();
-        // Cloning costs as much as a commit in a large tailnet, and is needed only before the first command.
-        let mut backup = None;
+        let backup = self.coordinator.clone();
         let mut taken = 0;
         let mut then = None;
         while let Some(message) = next {
             match message {
-                Message::Ask(command, answer) => {
-                    backup.get_or_insert_with(|| self.coordinator.clone());
-                    self.decide(command, answer, &mut batch);
-                }
+                Message::Ask(command, answer) => self.decide(command, answer, &mut batch),
                 other => {
                     then = Some(other);
                     break;
@@ -139,9 +135,7 @@ impl EventLoop {
             taken += 1;
             next = if taken < COMMANDS_TOGETHER_MAX { self.messages.try_recv().ok() } else { None };
         }
-        if let Some(backup) = backup {
-            self.commit(batch, backup).await;
-        }
+        self.commit(batch, backup).await;
         match then {
             Some(Message::Stop) => return std::ops::ControlFlow::Break(()),
             Some(Message::Read(look)) => look(&self.coordinator),

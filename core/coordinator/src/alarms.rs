@@ -1,19 +1,18 @@
 //! When something must be done about which node.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use imbl::{OrdMap, OrdSet};
 use wattle_netmap::NodeId;
 
 /// At most one time per node, in order. The times are of either clock.
 #[derive(Clone, Debug)]
-pub(crate) struct Alarms<T> {
-    by_time: BTreeSet<(T, NodeId)>,
-    by_node: BTreeMap<NodeId, T>,
+pub(crate) struct Alarms<T: Ord> {
+    by_time: OrdSet<(T, NodeId)>,
+    by_node: OrdMap<NodeId, T>,
 }
 
 impl<T: Ord + Copy> Alarms<T> {
     pub(crate) fn new() -> Self {
-        Self { by_time: BTreeSet::new(), by_node: BTreeMap::new() }
+        Self { by_time: OrdSet::new(), by_node: OrdMap::new() }
     }
 
     /// Sets or clears the time of a node.
@@ -29,7 +28,7 @@ impl<T: Ord + Copy> Alarms<T> {
 
     /// The earliest time.
     pub(crate) fn first(&self) -> Option<T> {
-        self.by_time.first().map(|(at, _)| *at)
+        self.by_time.get_min().map(|(at, _)| *at)
     }
 
     /// The nodes whose time has come.

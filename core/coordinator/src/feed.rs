@@ -1,8 +1,9 @@
 //! What each stream must be told. A stream is a node and the revision that it has seen; the log says what happened since.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use wattle_netmap::{Delta, DerpMap, DnsConfig, FilterRule, Node, NodeId, NodePatch, User, UserId};
 use wattle_policy::{Class, Roster, Shift};
 
@@ -48,7 +49,7 @@ pub(crate) enum NodeNews {
 pub(crate) struct Log {
     /// Of the newest event.
     revision: Revision,
-    events: VecDeque<Arc<Event>>,
+    events: OrdMap<Revision, Arc<Event>>,
     policies: usize,
 }
 
@@ -61,19 +62,20 @@ impl Log {
     pub(crate) fn push(&mut self, event: Event) -> Revision {
         self.revision.0 += 1;
         self.policies += usize::from(matches!(event, Event::Policy { .. }));
-        self.events.push_back(Arc::new(event));
+        self.events.insert(self.revision, Arc::new(event));
         while self.events.len() > limits::FEED_EVENTS_MAX || self.policies > limits::FEED_POLICIES_MAX {
-            let oldest = self.events.pop_front();
-            self.policies -= usize::from(oldest.is_some_and(|event| matches!(*event, Event::Policy { .. })));
+            let Some((oldest, event)) = self.events.get_min().cloned() else { break };
+            self.events.remove(&oldest);
+            self.policies -= usize::from(matches!(*event, Event::Policy { .. }));
         }
         self.revision
     }
 
     /// The events after a revision, or `None` when they are forgotten.
     fn since(&self, from: Revision) -> Option<impl Iterator<Item = &Event>> {
-        let missed = usize::try_from(self.revision.0.checked_sub(from.0)?).ok()?;
-        let skip = self.events.len().checked_sub(missed)?;
-        Some(self.events.range(skip..).map(Arc::as_ref))
+        let oldest = self.events.get_min().map_or(self.revision.0, |(oldest, _)| oldest.0 - 1);
+        let next = Revision(from.0 + 1);
+        (oldest <= from.0 && from <= self.revision).then(|| self.events.range(next..).map(|(_, event)| event.as_ref()))
     }
 }
 

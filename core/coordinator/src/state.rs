@@ -1,9 +1,10 @@
 //! The state itself, its look-ups and its timers. It is altered in `apply.rs` only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use imbl::{OrdMap, OrdSet};
 use wattle_keys::{MachinePublic, NodePublic};
 use wattle_netmap::{DerpMap, DnsConfig, NodeId, User, UserId};
 use wattle_policy::language::document::Role;
@@ -18,15 +19,16 @@ use crate::snapshot::{NextNumbers, Snapshot};
 use crate::view::{self, PeerView};
 use crate::{Revision, limits};
 
-/// The state of one tailnet. A clone shares what it can, so that one can be kept while changes are tried.
+/// The state of one tailnet. A clone shares everything until one of the two changes, so that one can be kept while changes
+/// are tried.
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     pub(crate) config: Arc<Config>,
     pub(crate) started: UnixTime,
-    pub(crate) users: BTreeMap<UserId, Arc<UserRecord>>,
-    pub(crate) auth_keys: BTreeMap<AuthKeyId, Arc<AuthKey>>,
-    pub(crate) nodes: BTreeMap<NodeId, Arc<Entry>>,
-    pub(crate) pending: BTreeMap<AuthId, Arc<Pending>>,
+    pub(crate) users: OrdMap<UserId, Arc<UserRecord>>,
+    pub(crate) auth_keys: OrdMap<AuthKeyId, Arc<AuthKey>>,
+    pub(crate) nodes: OrdMap<NodeId, Arc<Entry>>,
+    pub(crate) pending: OrdMap<AuthId, Arc<Pending>>,
     pub(crate) policy_text: Option<Arc<str>>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) derp: Arc<DerpMap>,
@@ -34,11 +36,11 @@ pub struct Coordinator {
     pub(crate) next: NextNumbers,
     pub(crate) next_stream: u64,
 
-    pub(crate) by_key: BTreeMap<NodePublic, NodeId>,
-    pub(crate) by_machine: BTreeSet<(MachinePublic, NodeId)>,
-    pub(crate) by_user: BTreeSet<(UserId, NodeId)>,
-    pub(crate) labels: BTreeMap<String, NodeId>,
-    pub(crate) addresses: BTreeSet<Ipv4Addr>,
+    pub(crate) by_key: OrdMap<NodePublic, NodeId>,
+    pub(crate) by_machine: OrdSet<(MachinePublic, NodeId)>,
+    pub(crate) by_user: OrdSet<(UserId, NodeId)>,
+    pub(crate) labels: OrdMap<String, NodeId>,
+    pub(crate) addresses: OrdSet<Ipv4Addr>,
 
     /// When keys expire that have not.
     pub(crate) expiries: Alarms<UnixTime>,
@@ -47,7 +49,7 @@ pub struct Coordinator {
     /// When nodes that lost their stream count as offline.
     pub(crate) graces: Alarms<Instant>,
     /// Nodes whose reach is not written yet, and when it will be.
-    pub(crate) unsaved: BTreeSet<NodeId>,
+    pub(crate) unsaved: OrdSet<NodeId>,
     pub(crate) save_at: Option<Instant>,
 
     pub(crate) log: Log,
@@ -79,23 +81,23 @@ impl Coordinator {
             started: now.wall,
             users: snapshot.users.into_iter().map(|user| (user.id, Arc::new(user))).collect(),
             auth_keys: snapshot.auth_keys.into_iter().map(|key| (key.id, Arc::new(key))).collect(),
-            nodes: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            nodes: OrdMap::new(),
+            pending: OrdMap::new(),
             policy_text: snapshot.policy.map(Arc::from),
             roster: Arc::new(Roster::new(Arc::new(policy))),
             derp: Arc::new(config.derp.clone()),
             dns: Arc::new(view::dns_config(&config)),
             next: snapshot.next,
             next_stream: 1,
-            by_key: BTreeMap::new(),
-            by_machine: BTreeSet::new(),
-            by_user: BTreeSet::new(),
-            labels: BTreeMap::new(),
-            addresses: BTreeSet::new(),
+            by_key: OrdMap::new(),
+            by_machine: OrdSet::new(),
+            by_user: OrdSet::new(),
+            labels: OrdMap::new(),
+            addresses: OrdSet::new(),
             expiries: Alarms::new(),
             removals: Alarms::new(),
             graces: Alarms::new(),
-            unsaved: BTreeSet::new(),
+            unsaved: OrdSet::new(),
             save_at: None,
             log: Log::default(),
             config: Arc::new(config),
@@ -199,7 +201,7 @@ impl Coordinator {
 
 /// A node as the policy looks at it.
 pub(crate) fn subject<'a>(
-    users: &'a BTreeMap<UserId, Arc<UserRecord>>,
+    users: &'a OrdMap<UserId, Arc<UserRecord>>,
     record: &'a NodeRecord,
     addresses: &'a [IpAddr; 2],
 ) -> Subject<'a> {
