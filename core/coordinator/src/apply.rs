@@ -50,8 +50,7 @@ impl Coordinator {
                 self.policy_text = Some(Arc::from(text.as_str()));
                 let addresses: Vec<_> = self.nodes.values().map(|entry| entry.record.addresses()).collect();
                 let nodes = self.nodes.iter().zip(&addresses);
-                let nodes =
-                    nodes.map(|((id, entry), addresses)| (*id, subject(&self.users, &entry.record, addresses)));
+                let nodes = nodes.map(|((id, entry), addresses)| (*id, subject(&self.users, &entry.record, addresses)));
                 let roster = Roster::with_nodes(policy.clone(), nodes);
                 let before = std::mem::replace(&mut self.roster, Arc::new(roster));
                 self.log.push(Event::Policy { before });

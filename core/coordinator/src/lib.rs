@@ -39,7 +39,9 @@ pub use command::{Command, Decision, NewAuthKey, Register, Reply, Report};
 pub use config::{Config, Now};
 pub use dice::Dice;
 pub use feed::{Revision, Update};
-pub use record::{AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, Presence, Reach, StreamId, UserRecord};
+pub use record::{
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, StreamId, UserRecord,
+};
 pub use refusal::{Refusal, RefusalKind};
 pub use snapshot::{NextNumbers, Snapshot};
 pub use state::{Coordinator, Entry};

@@ -21,6 +21,21 @@ pub struct UserRecord {
     pub created: UnixTime,
 }
 
+/// A policy that was put in force at some time. The one with the highest number is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRevision {
+    /// Number, from 1.
+    pub number: u64,
+    /// As it was written.
+    pub text: String,
+    /// Who put it in force; empty: not known.
+    pub author: String,
+    /// Why, in their words.
+    pub note: String,
+    /// When.
+    pub at: UnixTime,
+}
+
 /// Numbers an auth key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthKeyId(pub u64);

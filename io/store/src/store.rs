@@ -14,10 +14,13 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqlSafeStr, SqlitePool};
 
-use crate::StoreError;
+use crate::{PolicyHistory, StoreError};
 
 /// Steps of the schema, oldest first. A step that has been released is never edited.
-const STEPS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../migrations/0001_first.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../migrations/0001_first.sql")),
+    (2, "policy revisions", include_str!("../migrations/0002_policy_revisions.sql")),
+];
 
 /// How long a statement waits for somebody who reads the file with another program.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,6 +56,11 @@ impl Store {
         let migrator = Migrator::with_migrations(steps.collect());
         migrator.run(&pool).await.map_err(|error| StoreError::from_migration(path, &error))?;
         Ok(Self { path: path.to_owned(), pool, _lock: lock })
+    }
+
+    /// A way to read the policies that were in force, which stays open beside the writer.
+    pub fn policy_history(&self) -> PolicyHistory {
+        PolicyHistory::new(self.path.clone(), self.pool.clone())
     }
 
     /// Writes what is pending and lets go of the file.

@@ -1,12 +1,12 @@
 //! A batch of changes, whole or not at all.
 
 use sqlx::SqliteConnection;
-use wattle_coordinator::{AuthKey, Change, NodeRecord, Reach, UserRecord};
+use wattle_coordinator::{AuthKey, Change, NodeRecord, PolicyRevision, Reach, UserRecord};
 use wattle_netmap::NodeId;
 
 use super::Store;
-use crate::StoreError;
 use crate::codec::{self, maybe_time, number, time};
+use crate::{StoreError, limits};
 
 impl Store {
     /// Writes the durable ones among the changes. When it fails, nothing was written.
@@ -46,9 +46,16 @@ async fn write(to: &mut SqliteConnection, change: &Change) -> sqlx::Result<()> {
         Change::NodeChanged(node) => write_node(to, node).await,
         Change::NodeDeleted(node) => delete(to, "DELETE FROM nodes WHERE id = $1", node.0).await,
         Change::PolicySet { text, .. } => {
-            let sql =
-                "INSERT INTO policy (id, text) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET text = excluded.text";
-            sqlx::query(sql).bind(text).execute(to).await.map(drop)
+            let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM policy_revisions";
+            let next: i64 = sqlx::query_scalar(sql).fetch_one(&mut *to).await?;
+            let revision = PolicyRevision {
+                number: next.unsigned_abs(),
+                text: text.clone(),
+                author: String::new(),
+                note: String::new(),
+                at: wattle_time::UnixTime::from_micros(0),
+            };
+            write_policy(to, &revision).await
         }
         Change::ReachSaved(saved) => {
             for (node, reach) in saved {
@@ -65,6 +72,20 @@ async fn write(to: &mut SqliteConnection, change: &Change) -> sqlx::Result<()> {
         | Change::RegistrationEnded(_)
         | Change::RelaysSet(_) => Ok(()),
     }
+}
+
+/// Keeps a policy, and forgets the oldest when there are too many or too much of them.
+async fn write_policy(to: &mut SqliteConnection, revision: &PolicyRevision) -> sqlx::Result<()> {
+    let PolicyRevision { number, text, author, note, at } = revision;
+    let sql = "INSERT INTO policy_revisions (number, at, author, note, size, text) VALUES ($1, $2, $3, $4, $5, $6)";
+    let query = sqlx::query(sql).bind(codec::number(*number)).bind(time(*at)).bind(author).bind(note);
+    query.bind(codec::number(text.len() as u64)).bind(text).execute(&mut *to).await?;
+    let sql = "DELETE FROM policy_revisions WHERE number < $1 AND number IN (SELECT number FROM (SELECT number, \
+               SUM(size) OVER (ORDER BY number DESC) AS bytes, ROW_NUMBER() OVER (ORDER BY number DESC) AS place \
+               FROM policy_revisions) AS kept WHERE bytes > $2 OR place > $3)";
+    let query = sqlx::query(sql).bind(codec::number(*number));
+    let query = query.bind(codec::number(limits::POLICY_BYTES_MAX)).bind(codec::number(limits::POLICY_REVISIONS_MAX));
+    query.execute(to).await.map(drop)
 }
 
 async fn delete(to: &mut SqliteConnection, sql: &'static str, id: u64) -> sqlx::Result<()> {

@@ -74,10 +74,7 @@ impl Store {
         let reach = sqlx::query_as("SELECT * FROM reach ORDER BY node_id").fetch_all(&self.pool).await.map_err(read)?;
         let numbers: Vec<(String, i64)> =
             sqlx::query_as("SELECT kind, next FROM numbers").fetch_all(&self.pool).await.map_err(read)?;
-        let policy: Option<String> = sqlx::query_scalar("SELECT text FROM policy WHERE id = 1")
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(read)?;
+        let policy = self.policy_history().newest().await?.map(|revision| revision.text);
         let snapshot = Snapshot {
             users: self.rows("users", users, user)?,
             auth_keys: self.rows("auth_keys", keys, auth_key)?,

@@ -209,3 +209,58 @@ fn files_that_are_something_else_or_newer_are_refused_in_words() {
         assert!(!error.to_string().is_empty());
     });
 }
+
+fn policy_of(text: &str) -> Change {
+    let policy = std::sync::Arc::new(wattle_policy::Policy::allow_all());
+    Change::PolicySet { text: text.to_owned(), policy }
+}
+
+#[test]
+fn policy_of_a_store_without_revisions_becomes_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    run(async {
+        // What the first version wrote.
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let (version, name, sql) = super::STEPS[0];
+        use sqlx::SqlSafeStr;
+        let kind = sqlx::migrate::MigrationType::Simple;
+        let first = sqlx::migrate::Migration::new(version, name.into(), kind, sql.into_sql_str(), false);
+        sqlx::migrate::Migrator::with_migrations(vec![first]).run(&pool).await.unwrap();
+        let text = "{ // \u{fc}\n \"acls\": [] }";
+        sqlx::query("INSERT INTO policy (id, text) VALUES (1, $1)").bind(text).execute(&pool).await.unwrap();
+        pool.close().await;
+
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(store.load().await.unwrap().policy.as_deref(), Some(text));
+        let heads = store.policy_history().heads().await.unwrap();
+        let [head] = heads.as_slice() else { panic!("{heads:?}") };
+        assert_eq!((head.number, head.size), (1, text.len() as u64));
+        assert!(head.at > UnixTime::from_secs(1_700_000_000), "{}", head.at);
+        store.commit(&[policy_of("{}")]).await.unwrap();
+        let history = store.policy_history();
+        assert_eq!(history.revision(1).await.unwrap().unwrap().text, text);
+        assert_eq!(history.newest().await.unwrap().unwrap().number, 2);
+        assert_eq!(history.revision(3).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn oldest_policies_are_forgotten_when_there_are_too_many_or_too_much() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let store = Store::open(&folder.path().join("state.db")).await.unwrap();
+        let many: Vec<Change> = (0..1_005).map(|number| policy_of(&format!("{{}} // {number}"))).collect();
+        store.commit(&many).await.unwrap();
+        let numbers = async || -> (usize, u64, u64) {
+            let heads = store.policy_history().heads().await.unwrap();
+            (heads.len(), heads.first().unwrap().number, heads.last().unwrap().number)
+        };
+        assert_eq!(numbers().await, (1_000, 1_005, 6));
+        let large = "x".repeat(30 << 20);
+        store.commit(&[policy_of(&large), policy_of(&large), policy_of(&large)]).await.unwrap();
+        assert_eq!(numbers().await, (2, 1_008, 1_007));
+        assert_eq!(store.load().await.unwrap().policy.map(|text| text.len()), Some(30 << 20));
+    });
+}
