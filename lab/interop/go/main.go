@@ -53,7 +53,12 @@ func main() {
 	key := flag.String("key", "", "auth key")
 	hostname := flag.String("hostname", "", "name to ask for")
 	dir := flag.String("dir", "", "folder for state")
+	many := flag.Bool("crowd", false, "be many nodes, which are named on standard input")
 	flag.Parse()
+	if *many {
+		runCrowd(*control, *dir)
+		return
+	}
 
 	server := &tsnet.Server{Dir: *dir, Hostname: *hostname, AuthKey: *key, ControlURL: *control}
 	if os.Getenv("WATTLE_INTEROP_VERBOSE") != "" {

@@ -57,7 +57,14 @@ impl Control {
     /// # Panics
     /// When there is none to be had.
     pub fn key(&self, tag: Option<&str>) -> String {
-        let owner = tag.map_or(["--user", USER], |tag| ["--tag", tag]);
+        self.key_for(tag.map_or(["--user", USER], |tag| ["--tag", tag]))
+    }
+
+    /// An auth key for nodes that belong as these options say.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    pub fn key_for(&self, owner: [&str; 2]) -> String {
         let made = self.administrate(&[&["keys", "create", "--reusable", "--json"], &owner[..]].concat());
         let made: Value = serde_json::from_str(&made).expect("keys create --json says JSON");
         made["key"].as_str().expect("the key is told when it is made").to_owned()
