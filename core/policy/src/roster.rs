@@ -1,5 +1,7 @@
 //! The nodes of a tailnet in the light of one policy: their classes, and who stands for which word.
 
+mod under;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub struct Problem {
 
 impl Problem {
     /// Finds the place in the text.
-    pub(super) fn new(text: &[u8], at: Span, message: String, hint: Option<String>) -> Self {
+    pub fn new(text: &[u8], at: Span, message: String, hint: Option<String>) -> Self {
         let start = (at.start as usize).min(text.len());
         let end = (at.end as usize).clamp(start, text.len());
         let position = hujson::position(text, start);
