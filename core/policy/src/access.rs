@@ -148,10 +148,15 @@ impl Roster {
 
     /// Whether a rule is for a node itself, not only for what it routes.
     pub(crate) fn is_source(&self, from: &Member, number: usize) -> bool {
+        self.is_source_with(from, &from.addresses, number)
+    }
+
+    /// The same for packets that come from one of these of its addresses: a rule may be for some of them.
+    pub(crate) fn is_source_with(&self, from: &Member, addresses: &[IpAddr], number: usize) -> bool {
         let sources = self.policy().rules.get(number).and_then(|rule| self.policy().sources.get(rule.sources));
         from.class.listed.contains(number)
             || sources.is_some_and(|sources| {
-                let selects = |word: &usize| self.policy().selects_address(*word, &from.addresses);
+                let selects = |word: &usize| self.policy().selects_address(*word, addresses);
                 sources.postures.is_empty() && sources.selectors.iter().any(selects)
             })
     }

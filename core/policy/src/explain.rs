@@ -37,11 +37,13 @@ impl Roster {
     pub fn explain(&self, from: NodeId, to: IpAddr, protocol: u8, port: Option<u16>) -> Explanation {
         let Some(from) = self.member_of(from) else { return Explanation::default() };
         let mut explanation = Explanation::default();
+        let from_addresses: Vec<IpAddr> =
+            from.addresses.iter().filter(|address| address.is_ipv4() == to.is_ipv4()).copied().collect();
         for (number, rule) in self.policy().rules.iter().enumerate() {
             let reason = |words: String| Reason { rule: self.policy().rule_name(number), words };
             let packets = self.towards(from, to, rule);
             let lets_in = packets.iter().any(|packets| fits(packets, protocol, port));
-            match (self.is_source(from, number), packets.is_empty()) {
+            match (self.is_source_with(from, &from_addresses, number), packets.is_empty()) {
                 (true, _) if lets_in => {
                     explanation.allowed.push(reason(format!("allows {}", rule.words(self.policy()))));
                 }
@@ -61,7 +63,7 @@ impl Roster {
         explanation.missed.truncate(MISSED_MAX);
         if explanation.allowed.is_empty()
             && let Some(other) = self.node_at(to)
-            && let Some(back) = from.addresses.iter().find(|address| address.is_ipv4() == to.is_ipv4())
+            && let Some(back) = from_addresses.first()
         {
             let begins = |(number, rule): (usize, &Rule)| {
                 self.is_source(other, number) && !self.towards(other, *back, rule).is_empty()
@@ -105,14 +107,14 @@ impl Roster {
 /// Whether packets of this protocol and port are among those.
 fn fits(packets: &Packets, protocol: u8, port: Option<u16>) -> bool {
     let Packets { protocols, ports } = packets;
-    let known = if protocols.is_empty() { matches!(protocol, 1 | 6 | 17 | 58) } else { protocols.contains(&protocol) };
+    let known = if protocols.is_empty() { matches!(protocol, 6 | 17) } else { protocols.contains(&protocol) };
     let has_ports = matches!(protocol, 6 | 17 | 132);
-    known
-        && match port.filter(|_| has_ports) {
-            Some(port) => ports.iter().any(|range| range.contains(port)),
-            // ICMP gets through to whatever may be reached on some port (tailscale `wgengine/filter`).
-            None => !ports.is_empty() && (matches!(protocol, 1 | 58) || ports.contains(&PortRange::ANY) || has_ports),
-        }
+    match port.filter(|_| has_ports) {
+        // ICMP gets through to whatever may be reached at all (tailscale `wgengine/filter`, `matchIPsOnly`).
+        _ if matches!(protocol, 1 | 58) => !ports.is_empty(),
+        Some(port) => known && ports.iter().any(|range| range.contains(port)),
+        None => known && (ports.contains(&PortRange::ANY) || (has_ports && !ports.is_empty())),
+    }
 }
 
 fn spell(packets: &[&Packets]) -> String {

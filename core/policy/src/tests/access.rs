@@ -1,5 +1,7 @@
 //! Who sees whom, why, and what a change of policy changes.
 
+use std::net::IpAddr;
+
 use wattle_netmap::NodeId;
 
 use super::{Spec, address, node, roster, router, sees, tagged, user_id};
@@ -74,6 +76,16 @@ fn an_explanation_names_the_rule_or_what_it_lacks() {
     let own = house.explain(NodeId(1), address(2), 6, Some(5));
     assert_eq!(own.allowed[0].rule.to_string(), "acls[2]");
     assert!(house.explain(NodeId(1), address(0), 6, Some(5)).allowed.is_empty());
+}
+
+#[test]
+fn an_explanation_says_what_the_filter_does() {
+    let policy = r#"{"acls": [{"action": "accept", "proto": "tcp", "src": ["100.64.0.0/10"], "dst": ["*:22"]}]}"#;
+    let roster = roster(policy, &[node(1, "a"), node(2, "b")]);
+    let allows = |to: IpAddr, protocol| !roster.explain(NodeId(0), to, protocol, Some(22)).allowed.is_empty();
+    assert!(allows(address(2), 6) && !allows(address(2), 17));
+    assert!(allows(address(2), 1), "pings get through to whatever may be reached");
+    assert!(!allows("fd7a:115c:a1e0::2".parse().unwrap(), 6), "the rule is for IPv4 addresses");
 }
 
 fn said(gains: &[Gain]) -> Vec<String> {
