@@ -31,6 +31,8 @@ pub(crate) struct Options {
 enum Target {
     /// Any bytes as HuJSON: read, print, lay out
     Hujson,
+    /// Any bytes as a policy: read it, compile it, ask it about a small tailnet that changes
+    Policy,
     /// Rules and packets: the compiled filter against a plain one
     Filter,
 }
@@ -54,6 +56,9 @@ impl Target {
                 dictionary: Some("hujson.dict"),
                 input_bytes_max: 4096,
             },
+            Self::Policy => {
+                Known { name: "policy", seeds: &["policy"], dictionary: Some("policy.dict"), input_bytes_max: 4096 }
+            }
             Self::Filter => Known { name: "filter", seeds: &["filter"], dictionary: None, input_bytes_max: 1024 },
         }
     }

@@ -14,6 +14,7 @@
 
 pub mod filter;
 pub mod hujson;
+pub mod policy;
 
 /// Something to throw bytes at.
 #[derive(Clone, Copy, Debug)]
@@ -25,5 +26,8 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 2] =
-    [Target { name: "hujson", run: hujson::run }, Target { name: "filter", run: filter::run }];
+pub const TARGETS: [Target; 3] = [
+    Target { name: "hujson", run: hujson::run },
+    Target { name: "policy", run: policy::run },
+    Target { name: "filter", run: filter::run },
+];
