@@ -1,8 +1,9 @@
 //! The decision over one packet.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use wattle_packet::{Flow, Fragment, IcmpMessage, IpPacket, PacketError, TcpSegment, protocol};
+use wattle_time::Instant;
 
 use crate::limits::FRAGMENT_OFFSET_BYTES_MIN;
 use crate::{DropReason, Filter, Flows, Verdict};
@@ -12,22 +13,23 @@ const IP_HEADER_BYTES_MIN: usize = 20;
 const CLOUD_SERVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
 
 /// Whether a packet that came out of the tunnel may go to the host. That its source belongs to the peer was checked.
-pub fn check_inbound(filter: &Filter, flows: &Flows, packet: &[u8]) -> Verdict {
+pub fn check_inbound(filter: &Filter, flows: &Flows, packet: &[u8], now: Instant) -> Verdict {
     if packet.is_empty() {
         return Verdict::KeepAlive;
     }
-    match admit(filter, flows, packet) {
+    match admit(filter, flows, packet, now) {
         Ok(()) => Verdict::Accept,
         Err(reason) => Verdict::Drop(reason),
     }
 }
 
-/// Remembers what goes into the tunnel, so that replies come in. Everything may go out: the peer's filter decides.
-pub fn check_outbound(flows: &Flows, packet: &IpPacket<'_>) {
+/// Remembers what goes into the tunnel to a peer, which has a number of its own, so that replies come in. Everything may
+/// go out: the peer's filter decides.
+pub fn check_outbound(flows: &Flows, packet: &IpPacket<'_>, peer: u32, now: Instant) {
     if has_remembered_replies(packet.protocol())
         && let Some(flow) = Flow::of(packet)
     {
-        flows.remember(&flow);
+        flows.remember(&flow, peer, now);
     }
 }
 
@@ -35,7 +37,7 @@ const fn has_remembered_replies(protocol: u8) -> bool {
     matches!(protocol, protocol::UDP | protocol::SCTP)
 }
 
-fn admit(filter: &Filter, flows: &Flows, packet: &[u8]) -> Result<(), DropReason> {
+fn admit(filter: &Filter, flows: &Flows, packet: &[u8], now: Instant) -> Result<(), DropReason> {
     if packet.len() < IP_HEADER_BYTES_MIN {
         return Err(DropReason::TooShort);
     }
@@ -59,27 +61,28 @@ fn admit(filter: &Filter, flows: &Flows, packet: &[u8]) -> Result<(), DropReason
         return Err(DropReason::NotLocal);
     }
     let no_rule = if filter.is_shields_up() { DropReason::ShieldsUp } else { DropReason::NoRule };
-    if is_allowed(filter, flows, &packet)? { Ok(()) } else { Err(no_rule) }
+    if is_allowed(filter, flows, &packet, now)? { Ok(()) } else { Err(no_rule) }
 }
 
-fn is_allowed(filter: &Filter, flows: &Flows, packet: &IpPacket<'_>) -> Result<bool, DropReason> {
+fn is_allowed(filter: &Filter, flows: &Flows, packet: &IpPacket<'_>, now: Instant) -> Result<bool, DropReason> {
     let (source, destination) = (packet.source(), packet.destination());
+    let to_port = |port| SocketAddr::new(destination, port);
     Ok(match (packet.protocol(), packet) {
-        (protocol::ICMP, IpPacket::V4(_)) | (protocol::ICMPV6, IpPacket::V6(_)) => {
+        (icmp @ protocol::ICMP, IpPacket::V4(_)) | (icmp @ protocol::ICMPV6, IpPacket::V6(_)) => {
             let message = IcmpMessage::of(packet).ok_or(DropReason::Malformed)?;
-            message.is_echo_reply() || message.is_error() || filter.allows_anything(source, destination)
+            message.is_echo_reply() || message.is_error() || filter.opens(icmp, source, to_port(0))
         }
         (protocol::TCP, _) => {
             let segment = TcpSegment::parse(packet.payload()).ok_or(DropReason::Malformed)?;
-            let port = std::net::SocketAddr::new(destination, segment.destination_port());
-            !segment.flags().opens_connection() || filter.allows_port(protocol::TCP, source, port)
+            let opens_connection = segment.flags().opens_connection();
+            !opens_connection || filter.opens(protocol::TCP, source, to_port(segment.destination_port()))
         }
         (kind @ (protocol::UDP | protocol::SCTP), _) => {
             let flow = Flow::of(packet).ok_or(DropReason::Malformed)?;
-            flows.expects(&flow) || filter.allows_port(kind, source, flow.destination)
+            flows.expects(&flow, now) || filter.opens(kind, source, flow.destination)
         }
         (protocol::TSMP, _) => true,
-        (other, _) => filter.allows_portless(other, source, destination),
+        (other, _) => filter.opens(other, source, to_port(0)),
     })
 }
 

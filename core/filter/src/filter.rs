@@ -3,25 +3,26 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use wattle_netmap::{FilterRule, Netmap, Prefix};
+use wattle_netmap::{FilterRule, Netmap, Prefix, RuleSource};
 use wattle_packet::protocol;
 
 use crate::CapabilityTable;
 use crate::grants::Grants;
-use crate::matcher::{Matcher, ProtocolSet, Rules, Target};
+use crate::matcher::{Matcher, MatcherBuilder};
 use crate::ranges::{self, PerVersion, Ranges, number};
-
-/// What a rule is about when it names no protocol.
-const DEFAULT_PROTOCOLS: [u8; 4] = [protocol::TCP, protocol::UDP, protocol::ICMP, protocol::ICMPV6];
+use crate::services;
 
 /// Which packets may come in. Never changes; make a new one when facts change.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     local: PerVersion<Ranges>,
-    rules: PerVersion<Matcher>,
+    rules_v4: Matcher<u32>,
+    rules_v6: Matcher<u128>,
     grants: Grants,
     shields_up: bool,
     peerapi_port: Option<u16>,
+    /// Whether a rule is about who has a capability, so that the filter changes with the nodes of the map.
+    about_capabilities: bool,
 }
 
 /// What a filter is made from.
@@ -44,19 +45,31 @@ impl Filter {
         if facts.shields_up {
             return Self { local, shields_up: true, ..Self::default() };
         }
-        let mut rules = PerVersion::<Rules>::default();
+        let (mut v4, mut v6) = (MatcherBuilder::new(&local.v4), MatcherBuilder::new(&local.v6));
         for rule in facts.rules {
             let sources = ranges::of_sources(&rule.sources, facts.capabilities);
-            let targets = targets(rule, &local);
-            push_rule(sources.v4, targets.v4, &mut rules.v4);
-            push_rule(sources.v6, targets.v6, &mut rules.v6);
+            let sets = PerVersion { v4: v4.set(sources.v4), v6: v6.set(sources.v6) };
+            for target in &rule.targets {
+                let to = ranges::of_addresses(&target.to);
+                let services = services::of_rule(&rule.protocols, target.ports);
+                if let (Some(set), Some(range)) = (sets.v4, to.v4) {
+                    v4.open(set, range, &services);
+                }
+                if let (Some(set), Some(range)) = (sets.v6, to.v6) {
+                    v6.open(set, range, &services);
+                }
+            }
         }
+        let (rules_v4, rules_v6) = (v4.build(), v6.build());
+        let sources = facts.rules.iter().flat_map(|rule| &rule.sources);
         Self {
-            local,
-            rules: rules.map(Matcher::new),
+            rules_v4,
+            rules_v6,
             grants: Grants::new(facts.rules.iter().copied(), facts.capabilities),
             shields_up: false,
             peerapi_port: None,
+            about_capabilities: sources.into_iter().any(|source| matches!(source, RuleSource::HasCapability(_))),
+            local,
         }
     }
 
@@ -83,15 +96,7 @@ impl Filter {
 
     /// Whether a new conversation of this kind would be let in. For protocols without ports the port counts for nothing.
     pub fn allows(&self, protocol: u8, source: IpAddr, destination: SocketAddr) -> bool {
-        let to = destination.ip();
-        self.is_local(to)
-            && source.is_ipv4() == to.is_ipv4()
-            && match protocol {
-                protocol::ICMP | protocol::ICMPV6 => self.allows_anything(source, to),
-                protocol::TCP | protocol::UDP | protocol::SCTP => self.allows_port(protocol, source, destination),
-                protocol::TSMP => true,
-                other => self.allows_portless(other, source, to),
-            }
+        self.is_local(destination.ip()) && (protocol == protocol::TSMP || self.opens(protocol, source, destination))
     }
 
     /// What `source` may do with services on `destination`: values (JSON texts) by capability.
@@ -104,55 +109,56 @@ impl Filter {
         self.shields_up
     }
 
-    /// Whether there were more rules than a node compiles: some that should allow a packet do not.
-    pub const fn is_overflowed(&self) -> bool {
-        self.rules.v4.overflowed || self.rules.v6.overflowed
+    /// Whether it may change when nodes of the map do: a rule is about those that have a capability.
+    pub const fn is_about_capabilities(&self) -> bool {
+        self.about_capabilities
+    }
+
+    /// How large it is.
+    pub fn size(&self) -> FilterSize {
+        FilterSize {
+            bytes: self.rules_v4.bytes() + self.rules_v6.bytes(),
+            walk_max: self.rules_v4.walk_max().max(self.rules_v6.walk_max()),
+        }
     }
 
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
         self.local.of(address).contains(number(address))
     }
 
-    pub(crate) fn allows_port(&self, protocol: u8, source: IpAddr, destination: SocketAddr) -> bool {
-        let (to, port) = (destination.ip(), destination.port());
-        let to_peerapi = protocol == protocol::TCP && self.peerapi_port == Some(port);
-        to_peerapi || self.rules.of(to).allows(protocol, number(source), number(to), port)
-    }
-
-    pub(crate) fn allows_anything(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.rules.of(destination).allows_anything(number(source), number(destination))
-    }
-
-    pub(crate) fn allows_portless(&self, protocol: u8, source: IpAddr, destination: IpAddr) -> bool {
-        self.rules.of(destination).allows_portless(protocol, number(source), number(destination))
+    /// Whether rules let a conversation of this kind begin. That the destination is ours was checked.
+    pub(crate) fn opens(&self, protocol: u8, source: IpAddr, destination: SocketAddr) -> bool {
+        if protocol == protocol::TCP && self.peerapi_port == Some(destination.port()) {
+            return true;
+        }
+        match (source, destination) {
+            (IpAddr::V4(source), SocketAddr::V4(to)) => {
+                let service = match protocol {
+                    protocol::ICMP => services::ANYTHING,
+                    _ => services::of_packet(protocol, to.port()),
+                };
+                self.rules_v4.allows(source.to_bits(), to.ip().to_bits(), service)
+            }
+            (IpAddr::V6(source), SocketAddr::V6(to)) => {
+                let service = match protocol {
+                    protocol::ICMPV6 => services::ANYTHING,
+                    _ => services::of_packet(protocol, to.port()),
+                };
+                self.rules_v6.allows(source.to_bits(), to.ip().to_bits(), service)
+            }
+            _ => false,
+        }
     }
 }
 
-/// A rule's targets, as far as they are ours.
-fn targets(rule: &FilterRule, local: &PerVersion<Ranges>) -> PerVersion<Vec<Target>> {
-    let protocols = match rule.protocols.as_slice() {
-        [] => ProtocolSet::new(DEFAULT_PROTOCOLS),
-        named => ProtocolSet::new(named.iter().copied()),
-    };
-    // Capabilities never stand in targets: an empty table lets them mean nobody.
-    let nobody = CapabilityTable::default();
-    let mut found = PerVersion::<Vec<Target>>::default();
-    for target in &rule.targets {
-        let to = ranges::of_sources(std::slice::from_ref(&target.to), &nobody);
-        let ours = |to: &Ranges, local: &Ranges| -> Vec<Target> {
-            let parts = to.iter().flat_map(|range| local.intersect(range));
-            parts.map(|addresses| Target { addresses, ports: target.ports, protocols }).collect()
-        };
-        found.v4.extend(ours(&to.v4, &local.v4));
-        found.v6.extend(ours(&to.v6, &local.v6));
-    }
-    found
-}
-
-fn push_rule(sources: Ranges, targets: Vec<Target>, rules: &mut Rules) {
-    if !targets.is_empty() {
-        rules.entry(sources).or_default().extend(targets);
-    }
+/// How large a filter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterSize {
+    /// Memory of the compiled rules.
+    pub bytes: usize,
+    /// How many sets of sources a packet may meet one by one at a place where it usually meets one; more than a few only
+    /// when making one of them would cost too much memory.
+    pub walk_max: usize,
 }
 
 #[cfg(test)]

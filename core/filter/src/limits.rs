@@ -1,14 +1,30 @@
 //! How much a filter may hold.
 
-/// Flows that are remembered: sets times ways. Eight times what the official node remembers, in 48 KiB.
-pub(crate) const FLOW_SETS: usize = 512;
-/// Ways of a set: eight fingerprints fill one cache line.
-pub(crate) const FLOW_WAYS: usize = 8;
+use std::time::Duration;
 
-/// How many targets, summed over all stretches of source addresses, a filter refers to: 4 MiB. Rules with the same
-/// sources count once, so that ten thousand sources that a hundred rules each tell apart stay below. What is above is
-/// not allowed in, and [`crate::Filter::is_overflowed`] says so.
-pub(crate) const TARGET_REFERENCES_MAX: usize = 1 << 20;
+/// Flows that are remembered: sets times ways, in 256 KiB whatever the number of peers. The official node remembers 512.
+pub(crate) const FLOW_SETS: usize = 2048;
+/// Ways of a set: the names of eight flows fill one cache line.
+pub(crate) const FLOW_WAYS: usize = 8;
+/// How many ways of each set one peer may have, at most. A quarter of all places is always left to others.
+pub(crate) const FLOW_WAYS_PER_PEER_MAX: usize = 6;
+/// Peers whose flows are counted apart. In a larger network several count as one, which is still fair to the rest.
+pub(crate) const FLOW_OWNERS: usize = 1 << 14;
+/// A flow that was not used for this long leaves its place to anyone (Linux forgets UDP streams after as long:
+/// `nf_conntrack_udp_timeout_stream`).
+pub(crate) const FLOW_IDLE: Duration = Duration::from_secs(120);
+
+/// How many places, counted in blocks of services at blocks of destinations, rules are laid out at. A hundred thousand
+/// rules about prefixes take five million if each has a range of ports. What is above is kept as it came and
+/// walked through.
+pub(crate) const PLACES_MAX: usize = 1 << 23;
+/// How many numbers may be read to make one set of sources of several, in all: below a quarter of a second.
+pub(crate) const UNION_TURNS_MAX: usize = 1 << 25;
+/// How many words may be kept of sets that were made so: these many, and more with the size of the rules. Beyond, the
+/// sets at one place stay apart and are asked one after the other.
+pub(crate) const UNION_WORDS_MIN: usize = 1 << 22;
+/// Words for each number in the rules.
+pub(crate) const UNION_WORDS_PER_NUMBER: usize = 4;
 
 /// The front of a later fragment must not lie within the headers of the first one, or it could rewrite them
 /// (RFC 1858): the longest IPv4 header and a TCP header. Tailscale `net/packet/packet.go` (`minFragBlks`).

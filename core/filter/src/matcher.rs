@@ -1,139 +1,152 @@
-//! The rules of one IP version, arranged so that a packet meets only those about its source.
+//! The rules of one IP version, arranged so that a packet does not meet those that are not about it.
 //!
-//! The axis of source addresses is cut into stretches on which the same rules hold. Equal sets of rules are kept once,
-//! already flattened to their targets; targets that are not ours were left out before.
+//! Destinations are a nest of blocks. At each block stands a nest of services, equal ones once. At each block of those
+//! stand the sources: a set of stretches of the axis of sources. A verdict is one search for the stretch of the source,
+//! one for the destination, one for the service at each block around the destination, and one in the set at each block
+//! around the service. Depth is bounded by the width of addresses and ports, never by the number of rules, and rules
+//! that are the same to a packet (destinations that are not ours taken away) are one block.
+//!
+//! Memory grows with the numbers in the rules: a rule costs one place for each block of destinations and of services
+//! (a prefix is one, a port two, a range of ports up to 60), whatever the number of its sources, which are kept once.
+//! Uniting the sets at a place is bounded apart, see `sets`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::known::{Known, in_order};
+use crate::limits::PLACES_MAX;
+use crate::nest::{Nest, Number, Span};
+use crate::packed::{PackedNests, Packer};
+use crate::ranges::{Range, Ranges, blocks};
+use crate::sets::{Set, Sets, SetsBuilder};
+use crate::sources::Stretches;
 
-use wattle_netmap::PortRange;
-
-use crate::limits::TARGET_REFERENCES_MAX;
-use crate::ranges::{Range, Ranges};
-
-/// Where a rule lets packets go.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Target {
-    pub(crate) addresses: Range,
-    pub(crate) ports: PortRange,
-    pub(crate) protocols: ProtocolSet,
-}
-
-/// A set of IP protocols, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ProtocolSet([u64; 4]);
-
-impl ProtocolSet {
-    pub(crate) fn new(protocols: impl IntoIterator<Item = u8>) -> Self {
-        let mut set = Self::default();
-        for protocol in protocols {
-            set.0[usize::from(protocol >> 6)] |= 1 << (protocol & 63);
-        }
-        set
-    }
-
-    pub(crate) const fn contains(self, protocol: u8) -> bool {
-        self.0[(protocol >> 6) as usize] & (1 << (protocol & 63)) != 0
-    }
-}
-
+/// Which sources reach which services where.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Matcher {
-    targets: Vec<Target>,
-    /// The sets of rules that occur, as numbers of targets.
-    classes: Vec<Box<[u32]>>,
-    /// Where each stretch starts, and its class. Nothing is allowed before the first.
-    stretches: Vec<(u128, usize)>,
-    /// Whether there were more rules than we compile.
-    pub(crate) overflowed: bool,
+pub(crate) struct Matcher<N> {
+    sources: Stretches<N>,
+    /// To nests of services.
+    destinations: Nest<N, u32>,
+    services: PackedNests,
+    sets: Sets,
+    /// What there was no place for.
+    walked: Box<[Walked<N>]>,
 }
 
-/// Rules by their sources: many rules are about the same ones.
-pub(crate) type Rules = BTreeMap<Ranges, BTreeSet<Target>>;
+/// A part of a rule, as it came.
+#[derive(Clone, Copy, Debug)]
+struct Walked<N> {
+    destinations: Span<N>,
+    services: Span<u32>,
+    set: Set,
+}
 
-impl Matcher {
-    pub(crate) fn new(rules: Rules) -> Self {
-        let mut matcher = Self::default();
-        // Where rules begin and end, and which targets that opens or closes. Ends sort before beginnings.
-        let mut turns: Vec<(u128, bool, usize)> = Vec::new();
-        let mut opened: Vec<std::ops::Range<usize>> = Vec::with_capacity(rules.len());
-        for (number, (sources, targets)) in rules.into_iter().enumerate() {
-            let first = matcher.targets.len();
-            matcher.targets.extend(targets);
-            opened.push(first..matcher.targets.len());
-            for (first, last) in sources.iter() {
-                turns.push((first, true, number));
-                turns.extend(last.checked_add(1).map(|after| (after, false, number)));
-            }
-        }
-        turns.sort_unstable();
-        matcher.lay_stretches(&turns, &opened);
-        matcher
+impl<N: Number> Matcher<N> {
+    /// Whether a rule allows this service from there to there.
+    pub(crate) fn allows(&self, source: N, destination: N, service: u32) -> bool {
+        let stretch = self.sources.of(source);
+        let mut sets = self.destinations.around(destination).flat_map(|nest| self.services.around(nest, service));
+        sets.any(|set| self.sets.hold(set, stretch))
+            || self.walked.iter().any(|rule| {
+                rule.destinations.contains(destination)
+                    && rule.services.contains(service)
+                    && self.sets.hold(rule.set, stretch)
+            })
     }
 
-    fn lay_stretches(&mut self, turns: &[(u128, bool, usize)], opened: &[std::ops::Range<usize>]) {
-        let mut known: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
-        let mut active: BTreeSet<usize> = BTreeSet::new();
-        let mut references = 0;
-        for at_one_address in turns.chunk_by(|a, b| a.0 == b.0) {
-            for (_, begins, rule) in at_one_address {
-                // A rule's ranges have gaps between them, so that it never ends and begins at one address.
-                if *begins {
-                    active.insert(*rule)
-                } else {
-                    active.remove(rule)
-                };
-            }
-            let Some((at, ..)) = at_one_address.first() else { continue };
-            let rules: Vec<usize> = active.iter().copied().collect();
-            let class = match known.get(&rules) {
-                Some(class) => *class,
-                None => {
-                    let targets = rules.iter().filter_map(|rule| opened.get(*rule)).flat_map(Clone::clone);
-                    let members: Box<[u32]> = targets.filter_map(|target| u32::try_from(target).ok()).collect();
-                    references += members.len();
-                    self.classes.push(members);
-                    known.insert(rules, self.classes.len() - 1);
-                    self.classes.len() - 1
-                }
-            };
-            self.stretches.push((*at, class));
-            if references > TARGET_REFERENCES_MAX {
-                self.classes[class] = Box::default();
-                self.overflowed = true;
-                return;
-            }
-        }
+    /// How much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let walked = size_of_val(&*self.walked);
+        self.sources.bytes() + self.destinations.bytes() + self.services.bytes() + self.sets.bytes() + walked
     }
 
-    fn targets(&self, source: u128) -> impl Iterator<Item = &Target> {
-        let after = self.stretches.partition_point(|(start, _)| *start <= source);
-        let stretch = after.checked_sub(1).and_then(|at| self.stretches.get(at));
-        let members = stretch.and_then(|(_, class)| self.classes.get(*class)).map_or(&[][..], |members| members);
-        members.iter().filter_map(|target| self.targets.get(*target as usize))
-    }
-
-    /// Whether a rule allows this protocol from there to there on this port.
-    pub(crate) fn allows(&self, protocol: u8, source: u128, destination: u128, port: u16) -> bool {
-        self.targets(source).any(|target| {
-            target.reaches(destination) && target.ports.contains(port) && target.protocols.contains(protocol)
-        })
-    }
-
-    /// Whether a rule allows anything from there to there.
-    pub(crate) fn allows_anything(&self, source: u128, destination: u128) -> bool {
-        self.targets(source).any(|target| target.reaches(destination))
-    }
-
-    /// Whether a rule names this protocol with all ports: what protocols without ports need.
-    pub(crate) fn allows_portless(&self, protocol: u8, source: u128, destination: u128) -> bool {
-        self.targets(source).any(|target| {
-            target.reaches(destination) && target.ports == PortRange::ANY && target.protocols.contains(protocol)
-        })
+    /// How many sets and rules are walked through at most, where everything else is searched.
+    pub(crate) const fn walk_max(&self) -> usize {
+        self.sets.several_max() + self.walked.len()
     }
 }
 
-impl Target {
-    const fn reaches(&self, destination: u128) -> bool {
-        self.addresses.0 <= destination && destination <= self.addresses.1
+/// Services that are open to a set of sources.
+type Opened = (Span<u32>, u32);
+
+/// Takes rules one by one.
+#[derive(Debug)]
+pub(crate) struct MatcherBuilder<'a, N> {
+    /// Our own addresses and routes: no packet to others gets as far as the rules.
+    local: &'a Ranges,
+    sets: Known<Ranges>,
+    /// What is open at blocks of destinations.
+    placed: Vec<(Span<N>, Opened)>,
+    places: usize,
+    walked: Vec<(Span<N>, Opened)>,
+    /// Used again and again.
+    parts: Vec<Span<N>>,
+}
+
+impl<'a, N: Number> MatcherBuilder<'a, N> {
+    pub(crate) fn new(local: &'a Ranges) -> Self {
+        let (placed, walked, parts) = Default::default();
+        Self { local, sets: Known::default(), placed, places: 0, walked, parts }
     }
+
+    /// Names a set of sources; none if it is nobody.
+    pub(crate) fn set(&mut self, sources: Ranges) -> Option<u32> {
+        let next = self.sets.len() as u32;
+        (!sources.is_empty()).then(|| *self.sets.entry(sources).or_insert(next))
+    }
+
+    /// Lets a set of sources reach these services at the destinations of a range.
+    pub(crate) fn open(&mut self, set: u32, range: Range, services: &[Span<u32>]) {
+        let Some(destinations) = self.local.narrow(range).and_then(Span::new) else { return };
+        self.parts.clear();
+        self.parts.extend(blocks(range, 1).filter_map(|block| self.local.narrow(block)).filter_map(Span::new));
+        let places = self.parts.len() * services.iter().map(|services| service_blocks(services).count()).sum::<usize>();
+        let opened = services.iter().map(|services| (*services, set));
+        if self.places + places > PLACES_MAX {
+            self.walked.extend(opened.map(|opened| (destinations, opened)));
+        } else {
+            self.places += places;
+            self.placed.extend(opened.flat_map(|opened| self.parts.iter().map(move |part| (*part, opened))));
+        }
+    }
+
+    pub(crate) fn build(self) -> Matcher<N> {
+        let (sources, turns) = Stretches::new(&in_order(self.sets));
+        let mut sets = SetsBuilder::default();
+        let mut services: Vec<Nest<u32, u32>> = Vec::new();
+        let mut known = Known::<Box<[Opened]>>::default();
+        let destinations = Nest::new(self.placed, |opened| match known.get(opened) {
+            Some(nest) => *nest,
+            None => {
+                services.push(nest_services(opened, &mut sets));
+                let nest = services.len() as u32 - 1;
+                known.insert(opened.into(), nest);
+                nest
+            }
+        });
+        let walked: Vec<(Span<N>, Span<u32>, u32)> = self
+            .walked
+            .into_iter()
+            .map(|(destinations, (services, set))| (destinations, services, sets.place(&[set])))
+            .collect();
+        let (sets, by_place) = sets.build(&turns, sources.len());
+        let at = |place: u32| by_place.get(place as usize).copied().unwrap_or_default();
+        let mut packer = Packer::default();
+        let begins: Vec<u32> = services.iter().map(|nest| packer.push(nest, at)).collect();
+        let destinations = destinations.map(|nest: u32| begins.get(nest as usize).copied().unwrap_or(u32::MAX));
+        let walked =
+            walked.into_iter().map(|(destinations, services, place)| Walked { destinations, services, set: at(place) });
+        Matcher { sources, destinations, services: packer.finish(), sets, walked: walked.collect() }
+    }
+}
+
+/// The services that are open, to places of sets.
+fn nest_services(opened: &[Opened], sets: &mut SetsBuilder) -> Nest<u32, u32> {
+    let mut placed = Vec::with_capacity(opened.len());
+    for (services, set) in opened {
+        placed.extend(service_blocks(services).map(|block| (block, *set)));
+    }
+    Nest::new(placed, |sources| sets.place(sources))
+}
+
+/// In steps of two bits: half as many blocks around a service, and hardly more of them in all.
+fn service_blocks(services: &Span<u32>) -> impl Iterator<Item = Span<u32>> {
+    blocks((u128::from(services.first), u128::from(services.last)), 2).filter_map(Span::new)
 }

@@ -70,7 +70,7 @@ pub fn inbound<'m>(
 
     // filter
     let filter = if peer.jailed { &tables.jailed_filter } else { &tables.filter };
-    match check_inbound(filter, &tables.flows, packet.bytes()) {
+    match check_inbound(filter, &tables.flows, packet.bytes(), now) {
         Verdict::Accept if is_for_the_node(tables, &packet) => {
             hand_off(Handoff::Inner { slot, packet: packet.bytes().to_vec() });
             Ok(None)

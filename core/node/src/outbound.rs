@@ -41,7 +41,7 @@ pub fn outbound(
     let peer = tables.peer(slot).ok_or(DropReason::NoRoute)?;
 
     // filter: remember the flow
-    check_outbound(&tables.flows, &packet);
+    check_outbound(&tables.flows, &packet, slot.0, now);
     if peer.activity.note_outbound(now) {
         hand_off(Handoff::Outbound { slot });
     }

@@ -11,6 +11,7 @@ use crate::{CapabilityTable, Facts};
 
 const PEER: &str = "100.64.0.1";
 const HERE: &str = "100.64.0.9";
+const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
 /// Lets `PEER` in on port 80, TCP and UDP.
 fn filter(shields_up: bool) -> Filter {
@@ -26,7 +27,7 @@ fn filter(shields_up: bool) -> Filter {
 }
 
 fn verdict(packet: &[u8]) -> Verdict {
-    check_inbound(&filter(false), &Flows::new([0; 32]), packet)
+    check_inbound(&filter(false), &Flows::new([0; 32]), packet, NOW)
 }
 
 fn udp(from: &str, to: &str) -> Vec<u8> {
@@ -87,11 +88,11 @@ fn tcp_needs_a_rule_to_open_a_connection_and_none_to_go_on() {
 fn udp_replies_come_in_and_others_need_a_rule() {
     let (filter, flows) = (filter(false), Flows::new([0; 32]));
     let (query, reply) = (udp("100.64.0.9:4000", "100.64.0.1:53"), udp("100.64.0.1:53", "100.64.0.9:4000"));
-    assert_eq!(check_inbound(&filter, &flows, &reply), Verdict::Drop(DropReason::NoRule));
-    check_outbound(&flows, &IpPacket::parse(&query).unwrap());
-    assert_eq!(check_inbound(&filter, &flows, &reply), Verdict::Accept);
+    assert_eq!(check_inbound(&filter, &flows, &reply, NOW), Verdict::Drop(DropReason::NoRule));
+    check_outbound(&flows, &IpPacket::parse(&query).unwrap(), 1, NOW);
+    assert_eq!(check_inbound(&filter, &flows, &reply, NOW), Verdict::Accept);
     assert_eq!(
-        check_inbound(&filter, &flows, &udp("100.64.0.1:54", "100.64.0.9:4000")),
+        check_inbound(&filter, &flows, &udp("100.64.0.1:54", "100.64.0.9:4000"), NOW),
         Verdict::Drop(DropReason::NoRule)
     );
     assert_eq!(verdict(&udp("100.64.0.1:9", "100.64.0.9:80")), Verdict::Accept);
@@ -102,9 +103,9 @@ fn udp_replies_come_in_and_others_need_a_rule() {
 fn shields_leave_replies_alone() {
     let (filter, flows) = (filter(true), Flows::new([0; 32]));
     let reply = udp("100.64.0.1:53", "100.64.0.9:80");
-    assert_eq!(check_inbound(&filter, &flows, &reply), Verdict::Drop(DropReason::ShieldsUp));
-    check_outbound(&flows, &IpPacket::parse(&udp("100.64.0.9:80", "100.64.0.1:53")).unwrap());
-    assert_eq!(check_inbound(&filter, &flows, &reply), Verdict::Accept);
+    assert_eq!(check_inbound(&filter, &flows, &reply, NOW), Verdict::Drop(DropReason::ShieldsUp));
+    check_outbound(&flows, &IpPacket::parse(&udp("100.64.0.9:80", "100.64.0.1:53")).unwrap(), 1, NOW);
+    assert_eq!(check_inbound(&filter, &flows, &reply, NOW), Verdict::Accept);
 }
 
 #[test]
@@ -112,13 +113,13 @@ fn echo_replies_and_errors_come_in_and_requests_need_any_rule() {
     let message = |kind| [kind, 0, 0, 0, 0, 1, 0, 1];
     for kind in [0, 3, 11, 12] {
         assert_eq!(
-            check_inbound(&filter(true), &Flows::new([0; 32]), &raw(HERE, protocol::ICMP, &message(kind))),
+            check_inbound(&filter(true), &Flows::new([0; 32]), &raw(HERE, protocol::ICMP, &message(kind)), NOW),
             Verdict::Accept
         );
     }
     assert_eq!(verdict(&raw(HERE, protocol::ICMP, &message(8))), Verdict::Accept);
     assert_eq!(verdict(&raw("fd7a:115c:a1e0::9", protocol::ICMPV6, &message(128))), Verdict::Accept);
-    let shielded = check_inbound(&filter(true), &Flows::new([0; 32]), &raw(HERE, protocol::ICMP, &message(8)));
+    let shielded = check_inbound(&filter(true), &Flows::new([0; 32]), &raw(HERE, protocol::ICMP, &message(8)), NOW);
     assert_eq!(shielded, Verdict::Drop(DropReason::ShieldsUp));
     // The other version's ICMP is just a protocol without ports.
     assert_eq!(verdict(&raw(HERE, protocol::ICMPV6, &message(129))), Verdict::Drop(DropReason::NoRule));

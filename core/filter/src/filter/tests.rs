@@ -133,25 +133,6 @@ fn granted_capabilities_add_up() {
     assert!(filter.capabilities(source, source).is_empty());
 }
 
-#[test]
-fn more_rules_than_a_node_compiles_fail_closed() {
-    // Each rule begins at another address and all end together: the stretches have 1, 2, 3, ... rules.
-    let rules: Vec<FilterRule> = (1..=2000u16)
-        .map(|number| {
-            let mut rule = rule("0.0.0.0/0", "100.64.0.9/32", (number, number));
-            let first = IpAddr::from(u32::from(number).to_be_bytes());
-            rule.sources = vec![RuleSource::Range(first, "1.0.0.0".parse().unwrap())];
-            rule
-        })
-        .collect();
-    let filter = compile(&rules[..1000], &["100.64.0.9/32"]);
-    assert!(!filter.is_overflowed() && allows(&filter, protocol::TCP, "0.1.0.0", "100.64.0.9:1000"));
-    let filter = compile(&rules, &["100.64.0.9/32"]);
-    assert!(filter.is_overflowed());
-    assert!(allows(&filter, protocol::TCP, "0.0.1.0", "100.64.0.9:256"));
-    assert!(!allows(&filter, protocol::TCP, "0.1.0.0", "100.64.0.9:256"));
-}
-
 /// Addresses and prefixes that meet often.
 fn small_prefix() -> impl Strategy<Value = Prefix> {
     (0u8..8, 29u8..=32)
