@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,6 @@ import (
 
 	"tailscale.com/ipn"
 	"tailscale.com/tsnet"
-	"tailscale.com/types/netmap"
 )
 
 // reachPatience is how long one member tries to reach another: what is not allowed is dropped without an answer.
@@ -35,8 +35,8 @@ type crowdQuestion struct {
 	From    string   `json:"from"`
 	To      string   `json:"to"`
 	User    string   `json:"user"`
-	// A port that tells one policy from another, for "watch".
-	Marker uint16 `json:"marker"`
+	// How many packet rules the awaited policy comes to, for "await".
+	Rules int `json:"rules"`
 }
 
 type invite struct {
@@ -67,8 +67,8 @@ type crowd struct {
 	mu      sync.Mutex
 	members map[string]*member
 	// Filled while a policy is awaited.
-	marker uint16
-	times  map[string]int64
+	awaited int
+	times   map[string]int64
 }
 
 func runCrowd(control, dir string) {
@@ -100,7 +100,7 @@ func (c *crowd) reply(asked crowdQuestion) (crowdAnswer, error) {
 		return c.peers()
 	case "await":
 		c.mu.Lock()
-		c.marker, c.times = asked.Marker, map[string]int64{}
+		c.awaited, c.times = asked.Rules, map[string]int64{}
 		c.mu.Unlock()
 		return crowdAnswer{}, nil
 	case "times":
@@ -152,10 +152,15 @@ func (c *crowd) joinOne(invite invite) error {
 		return err
 	}
 	server := &tsnet.Server{Dir: dir, Hostname: invite.Name, AuthKey: invite.Key, ControlURL: c.control}
-	if os.Getenv("WATTLE_INTEROP_VERBOSE") != "" {
-		server.Logf = log.Printf
-	} else {
-		server.Logf = func(string, ...any) {}
+	verbose := os.Getenv("WATTLE_INTEROP_VERBOSE") != ""
+	server.Logf = func(format string, args ...any) {
+		// The node tells of its packet filter nowhere else without being asked.
+		if line := fmt.Sprintf(format, args...); strings.Contains(line, "netmap packet filter: ") {
+			c.note(invite.Name, line)
+		}
+		if verbose {
+			log.Printf(format, args...)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 120*time.Second)
 	defer cancel()
@@ -186,48 +191,20 @@ func (c *crowd) joinOne(invite invite) error {
 			io.WriteString(w, invite.Name)
 		}))
 	}
-	go c.watch(joined)
 	c.mu.Lock()
 	c.members[invite.Name] = joined
 	c.mu.Unlock()
 	return nil
 }
 
-// watch notes when a member first obeys rules with the awaited port.
-func (c *crowd) watch(m *member) {
-	client, err := m.server.LocalClient()
-	if err != nil {
-		return
-	}
-	bus, err := client.WatchIPNBus(context.Background(), ipn.NotifyInitialNetMap)
-	if err != nil {
-		return
-	}
-	for {
-		notice, err := bus.Next()
-		if err != nil {
-			return
-		}
-		if notice.NetMap != nil {
-			c.note(m.name, notice.NetMap)
-		}
-	}
-}
-
-func (c *crowd) note(name string, known *netmap.NetworkMap) {
+// note remembers when a member first obeys as many rules as the awaited policy has.
+func (c *crowd) note(name, line string) {
 	now := time.Now().UnixMilli()
+	_, count, _ := strings.Cut(line, "netmap packet filter: ")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.marker == 0 || c.times[name] != 0 {
-		return
-	}
-	for _, match := range known.PacketFilter {
-		for _, to := range match.Dsts {
-			if to.Ports.First == c.marker {
-				c.times[name] = now
-				return
-			}
-		}
+	if c.awaited != 0 && c.times[name] == 0 && strings.HasPrefix(count, fmt.Sprintf("%d filters", c.awaited)) {
+		c.times[name] = now
 	}
 }
 
