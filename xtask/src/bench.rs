@@ -4,6 +4,7 @@
 
 mod filter;
 mod policy;
+mod spread;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -28,20 +29,30 @@ enum Benchmark {
     Filter,
     /// The policy engine: a whole compile and one node's change, with 1,000 rules and 1,000 to 100,000 nodes
     Policy,
+    /// How soon official nodes obey a new policy (needs root, for network namespaces)
+    Spread {
+        /// How many
+        #[arg(long, default_value_t = 200)]
+        nodes: usize,
+    },
 }
+
+/// Figures as a table.
+type Show = fn(&[Value]) -> Table;
 
 /// Measures and shows.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let (name, show): (&str, fn(&[Value]) -> Table) = match options.benchmark {
-        Benchmark::Filter => ("filter", filter::show),
-        Benchmark::Policy => ("policy", policy::show),
+    let (name, table, rows): (_, Show, _) = match options.benchmark {
+        Benchmark::Filter => ("filter", filter::show, measure("filter")?),
+        Benchmark::Policy => ("policy", policy::show, measure("policy")?),
+        Benchmark::Spread { nodes } => ("spread", spread::show, spread::measure(nodes)?),
     };
-    let (machine, rows) = (machine(), measure(name)?);
+    let machine = machine();
     if options.json {
         println!("{}", serde_json::to_string_pretty(&json!({ "benchmark": name, "machine": machine, "rows": rows }))?);
     } else {
         println!("{name}, on {} ({} cores)", machine["cpu"].as_str().unwrap_or_default(), machine["cores"]);
-        println!("{}", show(&rows));
+        println!("{}", table(&rows));
     }
     Ok(())
 }

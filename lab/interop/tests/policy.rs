@@ -22,6 +22,9 @@ const CAROL: &str = "carol@example.org";
 /// Who reaches, or sees, whom.
 type Pairs = BTreeMap<String, BTreeSet<String>>;
 
+/// Who reaches whom, as tests write it.
+type Reach<'a> = (&'a str, &'a [&'a str]);
+
 struct Crowd {
     control: Control,
     crowd: Talker,
@@ -76,7 +79,7 @@ impl Crowd {
 
     /// Puts a policy in force and waits until everybody reaches on each port just whom they may, and sees no one but
     /// those and the ones they are reached by.
-    fn hold(&mut self, what: &str, policy: &Value, reach: &[(u16, &[(&str, &[&str])])]) {
+    fn hold(&mut self, what: &str, policy: &Value, reach: &[(u16, &[Reach<'_>])]) {
         let mut policy = policy.clone();
         policy["tagOwners"] = json!({ "tag:web": [], "tag:db": [], "tag:router": [ALICE] });
         self.control.set_policy(&policy.to_string());
@@ -106,7 +109,7 @@ impl Crowd {
 }
 
 /// Everybody, also who reaches nobody. `*` is everybody else.
-fn spread(pairs: &[(&str, &[&str])]) -> Pairs {
+fn spread(pairs: &[Reach<'_>]) -> Pairs {
     let mut all: Pairs = MEMBERS.iter().map(|name| ((*name).to_owned(), BTreeSet::new())).collect();
     for (from, to) in pairs {
         let everybody = || MEMBERS.iter().filter(|name| *name != from).map(|name| (*name).to_owned());
@@ -126,7 +129,7 @@ fn acl(src: &[&str], dst: &[&str]) -> Value {
 #[test]
 fn official_nodes_obey_what_policies_say() {
     let Some(mut crowd) = Crowd::gather() else { return };
-    let everybody: Vec<(&str, &[&str])> = MEMBERS.iter().map(|name| (*name, &["*"][..])).collect();
+    let everybody: Vec<Reach<'_>> = MEMBERS.iter().map(|name| (*name, &["*"][..])).collect();
 
     crowd.hold("without rules everything is allowed", &json!({}), &[(80, &everybody)]);
     crowd.hold("an empty list allows nothing", &json!({ "acls": [] }), &[(80, &[])]);

@@ -42,7 +42,8 @@ fn measure(number: usize) -> Option<Vec<Value>> {
     command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder.path());
     let mut crowd = Talker::start("crowd", folder.path(), &mut command);
     let (own, tagged) = (control.key(None), control.key(Some("tag:web")));
-    let invite = |at: usize| json!({ "name": format!("n{at}"), "key": if at % 4 == 0 { &tagged } else { &own } });
+    let invite =
+        |at: usize| json!({ "name": format!("n{at}"), "key": if at.is_multiple_of(4) { &tagged } else { &own } });
     let invites: Vec<Value> = (0..number).map(invite).collect();
     let start = milliseconds();
     crowd.ask(&json!({ "do": "join", "members": invites }), PATIENCE).expect("all join");
