@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wattle_netmap::{CapGrant, Capability, FilterRule, NodeId, PortRange, Prefix, RuleSource, RuleTarget};
 
 use crate::AddressSet;
-use crate::policy::is_public;
+use crate::policy::{Policy, is_public};
 use crate::roster::{Member, Roster};
 use crate::rule::{Packets, Rule, Target};
 use crate::selector::Selector;
@@ -72,9 +72,11 @@ impl SourceList {
     }
 }
 
-/// Lists that were spelt out before. Kept by whoever asks, since a roster is only read; one cache per roster and its clones.
+/// Lists that were spelt out before. Kept by whoever asks, since a roster is only read.
 #[derive(Debug, Default)]
 pub struct PacketCache {
+    /// The policy whose lists these are.
+    policy: Option<Arc<Policy>>,
     lists: BTreeMap<(Side, usize), Kept>,
 }
 
@@ -105,6 +107,9 @@ impl Roster {
     /// The packet rules that a node must obey, by the rules of the policy that they come from.
     pub fn chunks_for(&self, node: NodeId, cache: &mut PacketCache) -> Vec<Chunk> {
         let Some(member) = self.member_of(node) else { return Vec::new() };
+        if cache.policy.as_ref().is_none_or(|policy| !Arc::ptr_eq(policy, self.policy())) {
+            *cache = PacketCache { policy: Some(self.policy().clone()), ..PacketCache::default() };
+        }
         let mut numbers = member.class.targets.clone();
         numbers.extend(&member.class.passing);
         numbers.extend(&member.class.own_targets);

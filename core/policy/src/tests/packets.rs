@@ -95,6 +95,20 @@ fn a_rule_for_many_is_one_interval_and_shared() {
 }
 
 #[test]
+fn a_cache_does_not_confuse_policies() {
+    let under = |network: &str| {
+        let policy = format!(r#"{{"acls": [{{"action": "accept", "src": ["{network}"], "dst": ["*:*"]}}]}}"#);
+        roster(&policy, &[node(1, "a")])
+    };
+    let (one, two) = (under("10.0.0.0/8"), under("192.168.0.0/16"));
+    let mut cache = PacketCache::default();
+    for roster in [&one, &two, &one] {
+        let fresh = roster.chunks_for(NodeId(0), &mut PacketCache::default());
+        assert_eq!(roster.chunks_for(NodeId(0), &mut cache), fresh);
+    }
+}
+
+#[test]
 fn an_edited_policy_keeps_the_fingerprints_of_what_it_does_not_change() {
     let before = house();
     let text = POLICY.replace("22,443", "22").replace("// Three people", "// Several people");
