@@ -86,7 +86,8 @@ impl Reference {
         self.is_local(to)
             && from.is_ipv4() == to.is_ipv4()
             && match kind {
-                protocol::ICMP | protocol::ICMPV6 => self.has_rule(from, to, |_, _| true),
+                protocol::ICMP if to.is_ipv4() => self.has_rule(from, to, |_, _| true),
+                protocol::ICMPV6 if to.is_ipv6() => self.has_rule(from, to, |_, _| true),
                 protocol::TCP | protocol::UDP | protocol::SCTP => self.opens(kind, from, to, port),
                 protocol::TSMP => true,
                 _ => self.portless(kind, from, to),
