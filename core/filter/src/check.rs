@@ -94,4 +94,6 @@ const fn is_link_local(address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

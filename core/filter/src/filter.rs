@@ -8,6 +8,7 @@ use wattle_packet::protocol;
 
 use crate::CapabilityTable;
 use crate::grants::Grants;
+use crate::limits::Budget;
 use crate::matcher::{Matcher, MatcherBuilder};
 use crate::ranges::{self, PerVersion, Ranges, number};
 use crate::services;
@@ -45,7 +46,8 @@ impl Filter {
         if facts.shields_up {
             return Self { local, shields_up: true, ..Self::default() };
         }
-        let (mut v4, mut v6) = (MatcherBuilder::new(&local.v4), MatcherBuilder::new(&local.v6));
+        let (mut v4, mut v6) =
+            (MatcherBuilder::new(&local.v4, Budget::FULL), MatcherBuilder::new(&local.v6, Budget::FULL));
         for rule in facts.rules {
             let sources = ranges::of_sources(&rule.sources, facts.capabilities);
             let sets = PerVersion { v4: v4.set(sources.v4), v6: v6.set(sources.v6) };

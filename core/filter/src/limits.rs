@@ -14,17 +14,27 @@ pub(crate) const FLOW_OWNERS: usize = 1 << 14;
 /// `nf_conntrack_udp_timeout_stream`).
 pub(crate) const FLOW_IDLE: Duration = Duration::from_secs(120);
 
-/// How many places, counted in blocks of services at blocks of destinations, rules are laid out at. A hundred thousand
-/// rules about prefixes take five million if each has a range of ports. What is above is kept as it came and
-/// walked through.
-pub(crate) const PLACES_MAX: usize = 1 << 23;
-/// How many numbers may be read to make one set of sources of several, in all: below a quarter of a second.
-pub(crate) const UNION_TURNS_MAX: usize = 1 << 25;
-/// How many words may be kept of sets that were made so: these many, and more with the size of the rules. Beyond, the
-/// sets at one place stay apart and are asked one after the other.
-pub(crate) const UNION_WORDS_MIN: usize = 1 << 22;
-/// Words for each number in the rules.
-pub(crate) const UNION_WORDS_PER_NUMBER: usize = 4;
+/// What compiling rules may cost. Where it would cost more, a packet walks through what it would have searched, and the
+/// verdict is the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// How many places, counted in blocks of services at blocks of destinations, rules are laid out at. What is above
+    /// is kept as it came.
+    pub(crate) places: usize,
+    /// How many numbers may be read to make one set of sources of several, in all.
+    pub(crate) union_turns: usize,
+    /// How many words may be kept of sets that were made so: these many, and more for each number in the rules. Beyond,
+    /// the sets at one place stay apart.
+    pub(crate) union_words: usize,
+    pub(crate) union_words_per_number: usize,
+}
+
+impl Budget {
+    /// A hundred thousand rules about prefixes take five million places if each has a range of ports, and some tens of
+    /// megabytes at their worst.
+    pub(crate) const FULL: Self =
+        Self { places: 1 << 23, union_turns: 1 << 25, union_words: 1 << 22, union_words_per_number: 4 };
+}
 
 /// The front of a later fragment must not lie within the headers of the first one, or it could rewrite them
 /// (RFC 1858): the longest IPv4 header and a TCP header. Tailscale `net/packet/packet.go` (`minFragBlks`).

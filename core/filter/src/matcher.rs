@@ -11,7 +11,7 @@
 //! Uniting the sets at a place is bounded apart, see `sets`.
 
 use crate::known::{Known, in_order};
-use crate::limits::PLACES_MAX;
+use crate::limits::Budget;
 use crate::nest::{Nest, Number, Span};
 use crate::packed::{PackedNests, Packer};
 use crate::ranges::{Range, Ranges, blocks};
@@ -71,6 +71,7 @@ type Opened = (Span<u32>, u32);
 pub(crate) struct MatcherBuilder<'a, N> {
     /// Our own addresses and routes: no packet to others gets as far as the rules.
     local: &'a Ranges,
+    budget: Budget,
     sets: Known<Ranges>,
     /// What is open at blocks of destinations.
     placed: Vec<(Span<N>, Opened)>,
@@ -81,9 +82,9 @@ pub(crate) struct MatcherBuilder<'a, N> {
 }
 
 impl<'a, N: Number> MatcherBuilder<'a, N> {
-    pub(crate) fn new(local: &'a Ranges) -> Self {
+    pub(crate) fn new(local: &'a Ranges, budget: Budget) -> Self {
         let (placed, walked, parts) = Default::default();
-        Self { local, sets: Known::default(), placed, places: 0, walked, parts }
+        Self { local, budget, sets: Known::default(), placed, places: 0, walked, parts }
     }
 
     /// Names a set of sources; none if it is nobody.
@@ -99,7 +100,7 @@ impl<'a, N: Number> MatcherBuilder<'a, N> {
         self.parts.extend(blocks(range, 1).filter_map(|block| self.local.narrow(block)).filter_map(Span::new));
         let places = self.parts.len() * services.iter().map(|services| service_blocks(services).count()).sum::<usize>();
         let opened = services.iter().map(|services| (*services, set));
-        if self.places + places > PLACES_MAX {
+        if self.places + places > self.budget.places {
             self.walked.extend(opened.map(|opened| (destinations, opened)));
         } else {
             self.places += places;
@@ -126,7 +127,7 @@ impl<'a, N: Number> MatcherBuilder<'a, N> {
             .into_iter()
             .map(|(destinations, (services, set))| (destinations, services, sets.place(&[set])))
             .collect();
-        let (sets, by_place) = sets.build(&turns, sources.len());
+        let (sets, by_place) = sets.build(&turns, sources.len(), &self.budget);
         let at = |place: u32| by_place.get(place as usize).copied().unwrap_or_default();
         let mut packer = Packer::default();
         let begins: Vec<u32> = services.iter().map(|nest| packer.push(nest, at)).collect();
@@ -150,3 +151,6 @@ fn nest_services(opened: &[Opened], sets: &mut SetsBuilder) -> Nest<u32, u32> {
 fn service_blocks(services: &Span<u32>) -> impl Iterator<Item = Span<u32>> {
     blocks((u128::from(services.first), u128::from(services.last)), 2).filter_map(Span::new)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::known::{Known, in_order};
-use crate::limits::{UNION_TURNS_MAX, UNION_WORDS_MIN, UNION_WORDS_PER_NUMBER};
+use crate::limits::Budget;
 use crate::sources::Turns;
 
 /// What sets of stretches are made of.
@@ -114,7 +114,7 @@ impl SetsBuilder {
 
     /// Makes one set of those at each place, the longest lists first, as far as that is cheap; returns them by place.
     /// `stretches` is how many there are.
-    pub(crate) fn build(self, given: &[Turns], stretches: usize) -> (Sets, Vec<Set>) {
+    pub(crate) fn build(self, given: &[Turns], stretches: usize, budget: &Budget) -> (Sets, Vec<Set>) {
         let mut lists: Vec<(Box<[u32]>, u32)> = in_order(self.places).into_iter().zip(0..).collect();
         let numbers =
             given.iter().map(Vec::len).sum::<usize>() + lists.iter().map(|(list, _)| list.len()).sum::<usize>();
@@ -123,8 +123,8 @@ impl SetsBuilder {
             kept: vec![None; given.len()],
             words: Vec::new(),
             stretches,
-            turns_left: UNION_TURNS_MAX,
-            words_left: UNION_WORDS_MIN + UNION_WORDS_PER_NUMBER * numbers,
+            turns_left: budget.union_turns,
+            words_left: budget.union_words + budget.union_words_per_number * numbers,
         };
         let (mut by_place, mut several, mut several_max) = (vec![Set::default(); lists.len()], Vec::new(), 0);
         lists.sort_unstable_by_key(|(list, place)| (Reverse(list.len()), *place));

@@ -21,14 +21,26 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The shortest of the times that this thread spends in each of some calls: what else the machine does only adds to them.
-fn fastest(rounds: usize, mut call: impl FnMut()) -> Duration {
-    let times = (0..rounds).map(|_| {
+/// The shortest of the times that calls take which all do the same: what else the machine does only adds to them.
+fn fastest(rounds: usize, call: impl FnMut()) -> Duration {
+    times(rounds, call).first().copied().unwrap_or_default()
+}
+
+/// The middle one of the times that calls take.
+fn median(rounds: usize, call: impl FnMut()) -> Duration {
+    times(rounds, call).get(rounds / 2).copied().unwrap_or_default()
+}
+
+/// The times that this thread spends in each of some calls, sorted.
+fn times(rounds: usize, mut call: impl FnMut()) -> Vec<Duration> {
+    let round = |_| {
         let start = spent();
         call();
         spent().saturating_sub(start)
-    });
-    times.min().unwrap_or_default()
+    };
+    let mut times: Vec<Duration> = (0..rounds).map(round).collect();
+    times.sort_unstable();
+    times
 }
 
 /// The time that this thread has spent on a processor.

@@ -12,7 +12,7 @@ use wattle_netmap::{NodeId, UserId};
 use wattle_policy::language::document::Role;
 use wattle_policy::{Class, PacketCache, Person, Policy, Roster, Subject};
 
-use crate::fastest;
+use crate::median;
 
 /// How many nodes.
 pub(crate) const NODES: [u32; 3] = [1_000, 10_000, 100_000];
@@ -33,12 +33,12 @@ pub(crate) fn measure(numbers: &[u32]) -> Vec<Value> {
 fn measure_one(number: u32, own: bool) -> Value {
     let world = World::new(number);
     let text = world.policy(own);
-    let parse = fastest(ROUNDS, || {
+    let parse = median(ROUNDS, || {
         black_box(Policy::parse(black_box(text.as_bytes()))).ok();
     });
     let Ok(policy) = Policy::parse(text.as_bytes()) else { return json!({ "problem": "the policy is refused" }) };
     let policy = Arc::new(policy);
-    let compile = fastest(ROUNDS, || {
+    let compile = median(ROUNDS, || {
         black_box(Roster::with_nodes(policy.clone(), world.subjects()));
     });
     let roster = Roster::with_nodes(policy, world.subjects());
@@ -58,7 +58,7 @@ fn measure_one(number: u32, own: bool) -> Value {
     changed.chunks_for(node, &mut cache);
     let mut told = 0;
     let mut turn = false;
-    let change = fastest(101, || {
+    let change = median(101, || {
         turn = !turn;
         let shift = changed.insert(node, if turn { &tagged } else { &plain });
         let notices = |class: &Class| {
@@ -68,7 +68,7 @@ fn measure_one(number: u32, own: bool) -> Value {
         told = classes.iter().filter(|(_, class)| notices(class)).count();
         black_box(changed.chunks_for(node, &mut cache));
     });
-    let class_only = fastest(101, || {
+    let class_only = median(101, || {
         turn = !turn;
         black_box(changed.insert(node, if turn { &tagged } else { &plain }));
     });
