@@ -45,7 +45,9 @@ impl Node {
             }
         }
         self.dirty.routes |= reshaped || self_changed;
-        self.dirty.filter |= reshaped || self_changed || rules_changed || capabilities_changed;
+        // With a hundred thousand rules the filter is not compiled anew for each peer that comes or goes.
+        let sources_changed = (reshaped || capabilities_changed) && self.tables.filter.is_about_capabilities();
+        self.dirty.filter |= self_changed || rules_changed || sources_changed;
         self.dirty.names |= reshaped || self_changed || names_changed;
         self.dirty.host |= self_changed;
         out.events.push(Event::NetmapChanged);
@@ -186,3 +188,6 @@ fn usable(peer: &MapNode, accept_routes: bool) -> impl Iterator<Item = Prefix> +
     let is_own = |prefix: &Prefix| peer.addresses.contains(prefix);
     peer.allowed_ips.iter().filter(move |prefix| is_own(prefix) || (accept_routes && prefix.prefix_len() > 0)).copied()
 }
+
+#[cfg(test)]
+mod tests;
