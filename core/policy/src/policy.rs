@@ -375,8 +375,9 @@ impl Compiler<'_> {
         // Routers carry packets, not capabilities.
         let app: Arc<[Capability]> =
             grant.app.as_deref().filter(|_| via.is_empty()).unwrap_or_default().to_vec().into();
-        // A grant of nothing makes nobody visible.
-        for target in grant.targets.iter().filter(|_| !packets.is_empty() || !app.is_empty()) {
+        // A grant of nothing, or to nobody, makes nobody visible; a grant to people who are not there yet has targets.
+        let grants = !grant.sources.is_empty() && (!packets.is_empty() || !app.is_empty());
+        for target in grant.targets.iter().filter(|_| grants) {
             self.target(&target.what, packets.clone(), &mut targets, &mut own);
         }
         if !via.is_empty() {

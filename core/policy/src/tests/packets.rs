@@ -64,6 +64,17 @@ fn capabilities_come_with_their_companions() {
 }
 
 #[test]
+fn capabilities_for_nobody_are_given_nowhere_and_those_for_people_without_nodes_wait() {
+    let grant = |src: &str| {
+        let policy = format!(
+            r#"{{"groups": {{"group:g": []}}, "grants": [{{"src": {src}, "dst": ["*"], "app": {{"example.com/cap/x": [{{}}]}}}}]}}"#
+        );
+        roster(&policy, &[node(1, "a")]).rules_for(NodeId(0)).len()
+    };
+    assert_eq!((grant("[]"), grant(r#"["group:g"]"#)), (0, 1));
+}
+
+#[test]
 fn postures_are_asked_of_sources() {
     let policy = r#"{
         "postures": { "posture:new": ["node:os == 'linux'", "node:tsVersion >= '1.60'"] },
