@@ -34,7 +34,8 @@ pub(super) fn parse(text: &str) -> Result<i64, Wrong> {
     let mut total: i64 = 0;
     while !rest.is_empty() {
         let digits_end = rest.find(|letter: char| letter != '.' && !letter.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, after) = rest.split_at_checked(digits_end).ok_or_else(invalid)?;
+        let (number, after) =
+            rest.split_at_checked(digits_end).filter(|(number, _)| !number.is_empty()).ok_or_else(invalid)?;
         let unit_end = after.find(|letter: char| letter == '.' || letter.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at_checked(unit_end).ok_or_else(invalid)?;
         if unit.is_empty() {
@@ -133,6 +134,7 @@ mod tests {
         for (text, message) in [
             ("", "time: invalid duration \"\""),
             ("h", "time: invalid duration \"h\""),
+            ("always!", "time: invalid duration \"always!\""),
             ("12", "time: missing unit in duration \"12\""),
             ("1d", "time: unknown unit \"d\" in duration \"1d\""),
             ("1..2h", "time: invalid duration \"1..2h\""),

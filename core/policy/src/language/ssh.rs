@@ -87,10 +87,8 @@ fn action(fields: &Fields<'_>, findings: &mut Findings) -> SshAction {
 
 /// How long a check holds.
 fn seconds(text: &str, at: crate::hujson::Span, findings: &mut Findings) -> u64 {
-    match text {
-        "always" => return 0,
-        "" => return CHECK_SECONDS_DEFAULT,
-        _ => {}
+    if text == "always" {
+        return 0;
     }
     let Some(nanoseconds) = findings.read(at, || duration::parse(text)) else {
         return CHECK_SECONDS_DEFAULT;

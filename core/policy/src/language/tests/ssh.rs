@@ -56,6 +56,8 @@ fn check_holds_for_a_week_at_most() {
         ("-1m", "checkPeriod -1m0s must be a positive duration"),
         ("168h0m1s", "checkPeriod 168h0m1s is above the max (168h)"),
         ("7d", "time: unknown unit \"d\" in duration \"7d\""),
+        ("", "time: invalid duration \"\""),
+        ("Always", "time: invalid duration \"Always\""),
     ] {
         refuses(&with(&format!(r#""checkPeriod": "{period}""#)), &format!("\"{period}\""), message, "");
     }
