@@ -78,9 +78,10 @@ fn ssh_source(text: &str, document: &Document) -> Result<(), Wrong> {
     }
     let alias = alias(text).map_err(|wrong| failed_ssh(&wrong.message, &wrong.hint.unwrap_or_default()))?;
     match &alias {
+        Alias::Autogroup(Autogroup::Member | Autogroup::Tagged | Autogroup::Role(_)) => {}
         Alias::Autogroup(_) | Alias::Any => {
             let message = format!("SSH tests src contains disallowed element {}", quote(text));
-            return Err(failed_ssh(&message, "one user, group, tag, host or address"));
+            return Err(failed_ssh(&message, "a user, a group, a tag, people of a role, a host or an address"));
         }
         Alias::Tag(tag) if !document.tag_owners.contains_key(tag) => {
             let message = format!("SSH tests src contains unknown tag {}", quote(tag));

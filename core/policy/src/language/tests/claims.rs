@@ -82,6 +82,14 @@ fn ssh_test_claims_logins() {
 }
 
 #[test]
+fn ssh_test_is_about_many_people_at_once() {
+    for source in ["autogroup:member", "autogroup:tagged", "autogroup:admin", "group:g"] {
+        let claim = format!(r#"{{"src": "{source}", "dst": ["tag:t"], "deny": ["root"]}}"#);
+        assert_eq!(accepted(&policy("sshTests", &claim)).ssh_tests[0].source.what, source);
+    }
+}
+
+#[test]
 fn ssh_test_of_what_is_no_node_fails() {
     for (target, message) in [
         ("tag:t:22", "SSH tests dst contains unknown tag \"tag:t:22\""),
@@ -102,9 +110,9 @@ fn ssh_test_that_claims_nothing_fails() {
     for (claim, at, message) in [
         (r#"{"src": "", "dst": ["h"], "deny": ["x"]}"#, "\"\"", "SSH tests entry must have a non-empty src"),
         (
-            r#"{"src": "autogroup:admin", "dst": ["h"], "deny": ["x"]}"#,
-            "\"autogroup:admin\"",
-            "SSH tests src contains disallowed element \"autogroup:admin\"",
+            r#"{"src": "autogroup:self", "dst": ["h"], "deny": ["x"]}"#,
+            "\"autogroup:self\"",
+            "SSH tests src contains disallowed element \"autogroup:self\"",
         ),
         (
             r#"{"src": "tag:x", "dst": ["h"], "deny": ["x"]}"#,
