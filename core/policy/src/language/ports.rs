@@ -28,8 +28,11 @@ fn split(text: &str) -> Result<(String, &str), Wrong> {
     };
     let (host, ports) = text.rsplit_once(':').ok_or_else(missing)?;
     if let Some(bracketed) = host.strip_prefix('[') {
-        let wrong = || Wrong::new("square brackets are only valid around IPv6 addresses").hint("such as [fd7a::1]:80");
-        let (address, rest) = bracketed.split_once(']').ok_or_else(wrong)?;
+        let (address, rest) = bracketed.split_once(']').unwrap_or((bracketed, "["));
+        let wrong = || {
+            let message = format!("square brackets are only valid around IPv6 addresses: {}", quote(address));
+            Wrong::new(message).hint("such as [fd7a::1]:80")
+        };
         if address.parse::<Ipv6Addr>().is_err() || !(rest.is_empty() || rest.starts_with('/')) {
             return Err(wrong());
         }

@@ -38,7 +38,8 @@ pub(super) fn protocols(text: &str) -> Result<Vec<u8>, Wrong> {
     if text.is_empty() { Ok(Vec::new()) } else { protocol(text).map(|number| vec![number]) }
 }
 
-/// One element of a grant's `ip`.
+/// One element of a grant's `ip`. The official code lets every protocol have ports here (tailscale
+/// `tailcfg/proto_port_range.go`).
 pub(super) fn packets(text: &str) -> Result<(Vec<u8>, Vec<PortRange>), Wrong> {
     let text = text.trim();
     if text.is_empty() {
@@ -58,11 +59,10 @@ pub(super) fn packets(text: &str) -> Result<(Vec<u8>, Vec<PortRange>), Wrong> {
             None => vec![protocol(name)?],
         },
     };
-    ports_allowed(&numbers, &[ports], name)?;
     Ok((numbers, vec![ports]))
 }
 
-/// Only TCP, UDP and SCTP know ports.
+/// Only TCP, UDP and SCTP know ports; in `acls` others have none.
 pub(super) fn ports_allowed(protocols: &[u8], ports: &[PortRange], name: &str) -> Result<(), Wrong> {
     let known = protocols.iter().all(|protocol| [TCP, UDP, SCTP].contains(protocol));
     if known || ports.iter().all(|range| *range == PortRange::ANY) {

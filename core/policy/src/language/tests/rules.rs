@@ -95,9 +95,9 @@ fn destination_without_sensible_ports_is_refused() {
         ("h:", "invalid port list: \"\"", "a port"),
         ("h:80,", "invalid port list: \"\"", ""),
         (":80", "input cannot start with a colon character", "tag:web:443"),
-        ("[10.0.0.1]:80", "square brackets are only valid around IPv6 addresses", "[fd7a::1]:80"),
-        ("[fd7a::1:80", "square brackets are only valid around IPv6 addresses", ""),
-        ("[fe80::1%eth0]:80", "square brackets are only valid around IPv6 addresses", ""),
+        ("[10.0.0.1]:80", "square brackets are only valid around IPv6 addresses: \"10.0.0.1\"", "[fd7a::1]:80"),
+        ("[fd7a::1:80", "square brackets are only valid around IPv6 addresses: \"fd7a::1\"", ""),
+        ("[fe80::1%eth0]:80", "square brackets are only valid around IPv6 addresses: \"fe80::1%eth0\"", ""),
     ] {
         refuses(&acl("*", dst), &format!("\"{dst}\""), &format!("dst=\"{dst}\": {why}"), hint);
     }
@@ -257,7 +257,7 @@ fn grant_grants_something() {
 
 #[test]
 fn packets_of_a_grant_have_protocols_and_ports() {
-    let rule = r#"{"src": ["*"], "dst": ["*"], "ip": ["*", "443", "80-90", "tcp:22", "icmp:*", "*:53", "17:53", "06:1", "0:1"]}"#;
+    let rule = r#"{"src": ["*"], "dst": ["*"], "ip": ["*", "443", "80-90", "tcp:22", "icmp:*", "*:53", "17:53", "06:1", "0:1", "icmp:8"]}"#;
     let document = accepted(&policy("grants", rule));
     let ip: Vec<_> = document.grants.unwrap()[0].ip.iter().map(|ip| ip.what.clone()).collect();
     assert_eq!(ip[0], (vec![], vec![PortRange::ANY]));
@@ -267,6 +267,7 @@ fn packets_of_a_grant_have_protocols_and_ports() {
     assert_eq!(ip[5], (vec![], vec![PortRange::one(53)]));
     assert_eq!(ip[6], (vec![17], vec![PortRange::one(53)]));
     assert_eq!((ip[7].0.as_slice(), ip[8].0.as_slice()), ([6].as_slice(), [].as_slice()));
+    assert_eq!(ip[9], (vec![1], vec![PortRange::one(8)]));
 }
 
 #[test]
@@ -278,7 +279,6 @@ fn packets_that_are_none_are_refused() {
         ("tcp", "port range \"tcp\": invalid first integer"),
         ("tcp:", "invalid port list: \"\""),
         ("tcp:80,443", "port range \"80,443\": invalid first integer"),
-        ("icmp:8", "protocol does not support specific ports: \"icmp\", only \"*\" is allowed"),
     ] {
         let rule = format!(r#"{{"src": ["*"], "dst": ["*"], "ip": ["{ip}"]}}"#);
         refuses(&policy("grants", &rule), &format!("\"{ip}\""), message, "");
