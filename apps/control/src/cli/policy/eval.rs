@@ -181,7 +181,9 @@ impl Tailnet {
 
     fn peer(&self, roster: &Roster, viewer: &Node, peer: &Node) -> Value {
         let routes = roster.routes_through(viewer.id, peer.id, |route| roster.routers_of(route).min());
-        let own = peer.addresses.iter().map(|address| Prefix::from(*address));
+        let hides_ipv4 = roster.attributes(peer.id).iter().any(|capability| capability.name == "disable-ipv4");
+        let own = peer.addresses.iter().filter(|address| !(hides_ipv4 && address.is_ipv4()));
+        let own = own.map(|address| Prefix::from(*address));
         let allowed: Vec<Prefix> = own.chain(routes.iter().copied()).collect();
         let primary: Vec<&Prefix> = routes.iter().filter(|route| !is_exit_route(route)).collect();
         let caps = match peer.routes.iter().any(is_exit_route) {
