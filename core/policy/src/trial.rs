@@ -102,7 +102,8 @@ impl Roster {
         };
         let within = |wide: &PortRange, narrow: &PortRange| wide.first <= narrow.first && narrow.last <= wide.last;
         hits && target.packets.iter().any(|packets| {
-            (packets.protocols.is_empty() || packets.protocols.iter().any(|number| protocols.contains(number)))
+            let named = if packets.protocols.is_empty() { &DEFAULT_PROTOCOLS[..] } else { &packets.protocols };
+            named.iter().any(|number| protocols.contains(number))
                 && (ports.is_empty() || ports.iter().any(|port| packets.ports.iter().any(|range| within(range, port))))
         })
     }

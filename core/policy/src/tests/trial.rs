@@ -62,3 +62,9 @@ fn ssh_promises_tell_checks_from_plain_logins() {
     assert!(failed[0].ends_with("expected ALLOWED, got DENIED"));
     assert!(failed.iter().any(|failure| failure.ends_with("expected ALLOWED via check, got DENIED")));
 }
+
+#[test]
+fn a_rule_without_protocols_is_not_about_sctp() {
+    let sctp = r#""tests": [{ "src": "alice@example.com", "proto": "sctp", "deny": ["tag:server:22"] }],"#;
+    assert_eq!(failures(sctp), Vec::<String>::new());
+}
