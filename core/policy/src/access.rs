@@ -8,9 +8,10 @@ use wattle_netmap::{PortRange, Prefix};
 
 use crate::hujson::Span;
 use crate::policy::Policy;
-use crate::roster::{Member, Roster};
+use crate::roster::{Member, Roster, Route};
 use crate::rule::{Packets, Rule, Target};
 use crate::selector::Selector;
+use crate::subject::is_exit_route;
 use crate::words;
 
 /// What somebody may do.
@@ -98,7 +99,7 @@ impl fmt::Display for RuleName {
 /// What somebody wants to reach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal<'a> {
-    /// A node itself, as one of another user or of the same.
+    /// A node itself; `true`: by what is for other nodes of the same user only.
     Node(&'a Member, bool),
     /// An address, whoever has it or routes it.
     Address(IpAddr),
@@ -128,7 +129,7 @@ impl Roster {
         for number in from.class.sources.iter().filter(|number| self.is_source(from, *number)) {
             let Some(rule) = self.policy().rules.get(number) else { continue };
             let mut by_rule = Access::default();
-            for target in rule.targets.iter().filter(|target| self.is_target(to, target)) {
+            for target in rule.targets.iter().filter(|target| self.is_target(to, rule, target)) {
                 by_rule.add_packets(&target.packets);
                 by_rule.capabilities.extend(rule.app.iter().map(|capability| capability.name.clone()));
             }
@@ -148,25 +149,18 @@ impl Roster {
 
     /// Whether a rule is for a node itself, not only for what it routes.
     pub(crate) fn is_source(&self, from: &Member, number: usize) -> bool {
-        self.is_source_with(from, &from.addresses, number)
-    }
-
-    /// The same for packets that come from one of these of its addresses: a rule may be for some of them.
-    pub(crate) fn is_source_with(&self, from: &Member, addresses: &[IpAddr], number: usize) -> bool {
-        let sources = self.policy().rules.get(number).and_then(|rule| self.policy().sources.get(rule.sources));
-        from.class.listed.contains(number)
-            || sources.is_some_and(|sources| {
-                let selects = |word: &usize| self.policy().selects_address(*word, addresses);
-                sources.postures.is_empty() && sources.selectors.iter().any(selects)
-            })
+        from.class.listed.contains(number) || !self.source_addresses(from, number).is_empty()
     }
 
     /// Whether a target of a rule is what somebody wants to reach.
-    pub(crate) fn is_target(&self, to: Goal<'_>, target: &Target) -> bool {
+    pub(crate) fn is_target(&self, to: Goal<'_>, rule: &Rule, target: &Target) -> bool {
         let selector = self.policy().selectors.selector(target.selector);
+        if !rule.via.is_empty() {
+            return selector.is_some_and(|selector| self.is_carried(to, rule, selector));
+        }
         let internet = || crate::ranges::internet();
         match (to, selector) {
-            (_, None | Some(Selector::SameUser)) => false,
+            (_, None | Some(Selector::SameUser)) | (Goal::Node(_, true), _) => false,
             (_, Some(Selector::Anyone | Selector::World)) => true,
             (Goal::Node(member, _), Some(Selector::Who)) => member.who.contains(&target.selector),
             (Goal::Node(member, _), Some(Selector::Where(set))) => member.addresses.iter().any(|a| set.contains(*a)),
@@ -180,6 +174,30 @@ impl Roster {
             (Goal::Internet, Some(Selector::Internet)) => true,
             (Goal::Node(..) | Goal::Route(_), Some(Selector::Internet)) => false,
             (Goal::Route(_) | Goal::Internet, Some(Selector::Who)) => false,
+        }
+    }
+
+    /// Whether a router with a tag of the rule serves what somebody wants to reach, and the rule is about that.
+    fn is_carried(&self, to: Goal<'_>, rule: &Rule, selector: &Selector) -> bool {
+        let tagged = |member: &Member| rule.via.iter().any(|tag| member.tags.contains(tag));
+        let routed = |serves: &dyn Fn(&Member) -> bool| self.all().any(|member| tagged(member) && serves(member));
+        match (to, selector) {
+            (Goal::Address(address), Selector::Where(set)) => {
+                let behind = |route: &Route| route.prefix.contains(&address);
+                // Nobody goes to a node by way of a router.
+                let elsewhere = set.contains(address) && self.node_at(address).is_none();
+                elsewhere && routed(&|router| router.subnet_routes().any(behind))
+            }
+            (Goal::Address(address), Selector::Internet) => {
+                let beyond = |route: &Route| is_exit_route(&route.prefix) && route.prefix.contains(&address);
+                crate::ranges::internet().contains(address) && routed(&|router| router.routes.iter().any(beyond))
+            }
+            (Goal::Route(route), Selector::Where(set)) => {
+                let mut routers = self.routers_of(route).filter_map(|node| self.member_of(node));
+                set.overlaps_prefix(route) && routers.any(|router| tagged(router))
+            }
+            (Goal::Internet, Selector::Internet) => routed(&|router| router.exit_node),
+            _ => false,
         }
     }
 

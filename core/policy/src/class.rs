@@ -41,11 +41,21 @@ impl Class {
         {
             return true;
         }
-        let own = |class: &Option<Arc<Self>>| match class {
-            Some(class) if class.user.is_some() && class.user == self.user => class.sources.clone(),
-            Some(_) | None => Bits::default(),
-        };
-        self.user.is_some() && self.own_targets.meets(&own(&shift.before).difference(&own(&shift.after)))
+        self.user.is_some() && self.own_targets.meets(&self.own_lists(shift))
+    }
+
+    /// Rules that list other addresses now among those of the owner.
+    fn own_lists(&self, shift: &Shift) -> Bits {
+        let own = |class: &Option<Arc<Self>>| class.clone().filter(|class| class.user == self.user);
+        let (before, after) = (own(&shift.before), own(&shift.after));
+        let sources = |class: &Option<Arc<Self>>| class.as_ref().map(|class| class.sources.clone()).unwrap_or_default();
+        let mut lists = sources(&before).difference(&sources(&after));
+        // Companion capabilities are for all nodes of the owner, whether they are sources or not.
+        if before.is_some() != after.is_some() || (shift.moved && after.is_some()) {
+            lists.extend(&sources(&after));
+            lists.extend(&shift.for_all_own);
+        }
+        lists
     }
 }
 
@@ -60,7 +70,11 @@ pub struct Shift {
     pub(crate) lists: Bits,
     /// Rules of which it became a target, or is one no longer, and that give their targets something on their sources.
     pub(crate) companions: Bits,
-    /// Whether it serves other routes now.
+    /// Rules that give their targets something on their sources.
+    pub(crate) for_all_own: Bits,
+    /// Whether it has other addresses now.
+    pub(crate) moved: bool,
+    /// Whether it serves other routes now, or steers others to them by other rules.
     pub routes: bool,
 }
 
@@ -72,6 +86,6 @@ impl Shift {
 
     /// Whether nobody can notice.
     pub fn is_empty(&self) -> bool {
-        self.before == self.after && self.lists.is_empty() && self.companions.is_empty() && !self.routes
+        self.before == self.after && self.lists.is_empty() && self.companions.is_empty() && !self.moved && !self.routes
     }
 }

@@ -37,13 +37,11 @@ impl Roster {
     pub fn explain(&self, from: NodeId, to: IpAddr, protocol: u8, port: Option<u16>) -> Explanation {
         let Some(from) = self.member_of(from) else { return Explanation::default() };
         let mut explanation = Explanation::default();
-        let from_addresses: Vec<IpAddr> =
-            from.addresses.iter().filter(|address| address.is_ipv4() == to.is_ipv4()).copied().collect();
         for (number, rule) in self.policy().rules.iter().enumerate() {
             let reason = |words: String| Reason { rule: self.policy().rule_name(number), words };
             let packets = self.towards(from, to, rule);
             let lets_in = packets.iter().any(|packets| fits(packets, protocol, port));
-            match (self.is_source_with(from, &from_addresses, number), packets.is_empty()) {
+            match (self.is_source_of(from, number, to), packets.is_empty()) {
                 (true, _) if lets_in => {
                     explanation.allowed.push(reason(format!("allows {}", rule.words(self.policy()))));
                 }
@@ -63,20 +61,25 @@ impl Roster {
         explanation.missed.truncate(MISSED_MAX);
         if explanation.allowed.is_empty()
             && let Some(other) = self.node_at(to)
-            && let Some(back) = from_addresses.first()
+            && let Some(back) = from.addresses.iter().find(|address| address.is_ipv4() == to.is_ipv4())
         {
             let begins = |(number, rule): (usize, &Rule)| {
-                self.is_source(other, number) && !self.towards(other, *back, rule).is_empty()
+                self.is_source_of(other, number, *back) && !self.towards(other, *back, rule).is_empty()
             };
             explanation.replies_only = self.policy().rules.iter().enumerate().any(begins);
         }
         explanation
     }
 
+    /// Whether a rule is for a node at an address from which packets to that one come.
+    fn is_source_of(&self, from: &Member, number: usize, to: IpAddr) -> bool {
+        self.source_addresses(from, number).iter().any(|address| address.is_ipv4() == to.is_ipv4())
+    }
+
     /// The packets that a rule lets its sources send to an address.
     fn towards<'a>(&self, from: &Member, to: IpAddr, rule: &'a Rule) -> Vec<&'a Packets> {
         let goal = Goal::Address(to);
-        let targets = rule.targets.iter().filter(|target| self.is_target(goal, target));
+        let targets = rule.targets.iter().filter(|target| self.is_target(goal, rule, target));
         let mut packets: Vec<&Packets> = targets.flat_map(|target| target.packets.iter()).collect();
         if self.is_own(from, goal) {
             packets.extend(rule.own.iter().flat_map(|own| own.iter()));
@@ -88,6 +91,9 @@ impl Roster {
         let sources = self.policy().sources.get(rule.sources);
         let postures = sources.map(|sources| sources.postures.as_slice()).unwrap_or_default();
         let selected = sources.is_some_and(|sources| sources.selectors.iter().any(|word| self.selects(*word, from)));
+        if self.is_source(from, number) {
+            return "it is for other addresses of this source".to_owned();
+        }
         if selected && !postures.is_empty() {
             return format!("the source does not have {}", words::list(postures));
         }

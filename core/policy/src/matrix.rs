@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wattle_netmap::{NodeId, Prefix, UserId};
 
 use crate::access::{Access, Goal, RuleName};
+use crate::bits::Bits;
 use crate::class::Class;
 use crate::roster::{Member, Roster};
 
@@ -66,7 +67,7 @@ pub struct Gain {
 }
 
 /// What makes parties alike: the policy decides nothing differently about them.
-type Kind = (Class, BTreeSet<usize>);
+type Kind = (Class, BTreeSet<usize>, Bits);
 
 /// Parties that are alike, with a node for each way in which their nodes differ.
 struct Group {
@@ -154,7 +155,9 @@ impl Roster {
         let mut words = BTreeSet::clone(&member.who);
         member.addresses.iter().for_each(|address| self.policy().selectors.add_at(*address, &mut words));
         words.retain(|word| self.policy().is_target_word(*word));
-        (Class { user: None, ..Class::clone(&member.class) }, words)
+        // Of the rules for a router, some are for what lies behind it.
+        let sources = member.class.sources.iter().filter(|rule| self.is_source(member, *rule)).collect();
+        (Class { user: None, ..Class::clone(&member.class) }, words, sources)
     }
 }
 

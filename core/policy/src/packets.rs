@@ -174,10 +174,19 @@ impl Roster {
             Some(Selector::Anyone | Selector::World) if rule.via.is_empty() => vec![RuleSource::Any],
             Some(Selector::Who) if rule.via.is_empty() && member.who.contains(&target.selector) => own(),
             Some(Selector::Where(set)) => {
-                let is_here = rule.via.is_empty() && member.addresses.iter().any(|address| set.contains(*address));
-                let is_behind = member.subnet_routes().any(|route| set.overlaps_prefix(&route.prefix));
-                let is_beyond = member.exit_node && is_public(set);
-                if is_here || is_behind || is_beyond { set.sources().collect() } else { Vec::new() }
+                // Each part stands for itself: a set may be partly here and partly elsewhere.
+                let is_ours = |part: &Prefix| {
+                    let is_here = || member.addresses.iter().any(|address| part.contains(address));
+                    let is_beyond = || member.exit_node && is_public(part);
+                    member.is_behind(part) || (rule.via.is_empty() && (is_here() || is_beyond()))
+                };
+                let ours: AddressSet = set
+                    .prefixes()
+                    .iter()
+                    .filter(|part| is_ours(part))
+                    .map(|part| (part.network(), part.broadcast()))
+                    .collect();
+                ours.sources().collect()
             }
             Some(Selector::Internet) if member.exit_node => crate::ranges::internet().sources().collect(),
             _ => Vec::new(),
@@ -194,9 +203,7 @@ impl Roster {
             Some(Selector::Who) if member.who.contains(&target.selector) => own(&|_| true),
             Some(Selector::Where(set)) => {
                 let mut to: Vec<Prefix> = own(&|address| set.contains(*address));
-                if member.subnet_routes().any(|route| set.overlaps_prefix(&route.prefix)) {
-                    to.extend(set.prefixes());
-                }
+                to.extend(set.prefixes().iter().filter(|part| member.is_behind(part)));
                 to
             }
             _ => Vec::new(),
@@ -239,17 +246,7 @@ impl Roster {
         cache: &mut PacketCache,
         rules: &mut Vec<PacketRule>,
     ) {
-        let Some(sources) = self.policy().sources.get(rule.sources) else { return };
-        let listed = member.class.listed.contains(number);
-        let stands = |address: &&IpAddr| {
-            listed
-                || sources.postures.is_empty()
-                    && sources
-                        .selectors
-                        .iter()
-                        .any(|word| self.policy().selects_address(*word, std::slice::from_ref(*address)))
-        };
-        let to: Vec<Prefix> = member.addresses.iter().filter(stands).map(|address| Prefix::from(*address)).collect();
+        let to: Vec<Prefix> = self.source_addresses(member, number).into_iter().map(Prefix::from).collect();
         if !to.is_empty() && !rule.targets.is_empty() {
             push_grant(rules, self.target_list(number, rule, cache), to, names(&rule.companions));
         }

@@ -1,6 +1,7 @@
 //! A document to a policy that answers: words are resolved here, once, and never again when nodes change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use wattle_netmap::{Capability, PortRange, Prefix};
@@ -179,7 +180,7 @@ impl Policy {
                     Some(Selector::Who) => insert(&mut self.target_rules, target.selector, number),
                     Some(Selector::Where(set)) => {
                         insert(&mut self.target_rules, target.selector, number);
-                        if is_public(set) {
+                        if set.prefixes().iter().any(is_public) {
                             self.public_targets.insert(number);
                         }
                     }
@@ -211,7 +212,7 @@ impl Policy {
         subject.addresses.iter().for_each(|address| self.selectors.add_at(*address, &mut here));
         subject.subnet_routes().for_each(|route| self.selectors.add_overlapping(route, &mut routed));
         let mut class = Class { sources: self.open_sources.clone(), ..Class::default() };
-        for selector in who.iter().chain(&here).chain(&routed) {
+        for selector in who.iter().chain(&here) {
             extend(&mut class.sources, &self.source_rules, *selector);
             extend(&mut class.targets, &self.target_rules, *selector);
         }
@@ -229,6 +230,14 @@ impl Policy {
             class.listed.subtract(&self.postured);
             class.listed.extend(&postured);
         }
+        let mut behind = Bits::default();
+        for selector in &routed {
+            extend(&mut behind, &self.source_rules, *selector);
+            extend(&mut class.targets, &self.target_rules, *selector);
+        }
+        // Nobody knows the posture of what lies behind a router.
+        behind.subtract(&self.postured);
+        class.sources.extend(&behind);
         class.targets.extend(&self.open_targets);
         if subject.is_exit_node() {
             class.targets.extend(&self.internet_targets);
@@ -253,6 +262,25 @@ impl Policy {
             Some(Selector::Where(set)) => subject.subnet_routes().any(|route| set.overlaps_prefix(route)),
             Some(Selector::Anyone | Selector::World | Selector::Who | Selector::SameUser) | None => false,
         })
+    }
+
+    /// The addresses of a node that a list of sources has, whatever posture it asks for.
+    pub(crate) fn listed<'s>(
+        &self,
+        sources: &Sources,
+        who: &BTreeSet<usize>,
+        addresses: &'s [IpAddr],
+    ) -> impl Iterator<Item = &'s IpAddr> {
+        let everywhere = sources.selectors.iter().any(|word| who.contains(word));
+        addresses.iter().filter(move |address| {
+            let here = |word: &usize| self.selects_address(*word, std::slice::from_ref(*address));
+            everywhere || sources.selectors.iter().any(here)
+        })
+    }
+
+    /// Whether some rule steers by this tag.
+    pub(crate) fn is_via_tag(&self, tag: &str) -> bool {
+        self.via.contains_key(tag)
     }
 
     /// Whether some rule has a word among its targets.
@@ -304,9 +332,9 @@ impl Policy {
     }
 }
 
-/// Whether addresses are all on the internet, so that an exit node passes packets to them on.
-pub(crate) fn is_public(set: &AddressSet) -> bool {
-    !set.is_empty() && set.is_subset(&ranges::internet())
+/// Whether a prefix is all internet, so that an exit node passes packets to it on.
+pub(crate) fn is_public(prefix: &Prefix) -> bool {
+    AddressSet::from(*prefix).is_subset(&ranges::internet())
 }
 
 fn insert(rules: &mut [Bits], selector: usize, rule: usize) {

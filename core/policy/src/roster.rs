@@ -68,8 +68,8 @@ pub(crate) struct Member {
     pub(crate) routes: Vec<Route>,
     pub(crate) exit_node: bool,
     attributes: BTreeMap<String, Scalar>,
-    /// Lists of sources with postures that it is in.
-    postured: Vec<usize>,
+    /// Lists of sources with postures that it is in, and its addresses there.
+    pub(crate) postured: BTreeMap<usize, Vec<IpAddr>>,
 }
 
 /// A route that a node serves.
@@ -85,6 +85,11 @@ pub(crate) struct Route {
 impl Member {
     pub(crate) fn subnet_routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter(|route| !is_exit_route(&route.prefix))
+    }
+
+    /// Whether some of a prefix lies behind it.
+    pub(crate) fn is_behind(&self, prefix: &Prefix) -> bool {
+        self.subnet_routes().any(|route| route.prefix.contains(prefix) || prefix.contains(&route.prefix))
     }
 
     /// Whether it has an owner and no tags.
@@ -126,7 +131,9 @@ impl Roster {
                     set.extend(own());
                 }
             }
-            member.postured.iter().for_each(|list| postured.entry(*list).or_default().extend(own()));
+            for (list, own) in &member.postured {
+                postured.entry(*list).or_default().extend(own.iter().map(|address| (*address, *address)));
+            }
             member.subnet_routes().for_each(|route| add_route(&mut roster.routes, route.prefix, id));
             if let Some(user) = member.owner() {
                 by_user.entry(user).or_default().insert(id);
@@ -167,9 +174,9 @@ impl Roster {
                 member.addresses.iter().for_each(|address| set.insert(*address, *address));
             }
         }
-        for list in &member.postured {
+        for (list, own) in &member.postured {
             let set = Arc::make_mut(self.postured.entry(*list).or_default());
-            member.addresses.iter().for_each(|address| set.insert(*address, *address));
+            own.iter().for_each(|address| set.insert(*address, *address));
         }
         member.subnet_routes().for_each(|route| add_route(&mut self.routes, route.prefix, id));
         if let Some(user) = member.owner() {
@@ -194,9 +201,9 @@ impl Roster {
                 member.addresses.iter().for_each(|address| set.remove(*address, *address));
             }
         }
-        for list in &member.postured {
+        for (list, own) in &member.postured {
             let set = Arc::make_mut(self.postured.entry(*list).or_default());
-            member.addresses.iter().for_each(|address| set.remove(*address, *address));
+            own.iter().for_each(|address| set.remove(*address, *address));
         }
         for route in member.subnet_routes() {
             remove_from(&mut self.routes, &route.prefix, id);
@@ -231,7 +238,14 @@ impl Roster {
             companions.extend(&self.policy.companions);
         }
         companions.intersect(&self.policy.companions);
-        Shift { before: class(before), after: class(after), lists, companions, routes: rerouted }
+        // Of the routers with a tag of `via`, one is in charge: another may be when one of them has other tags.
+        let steers = |member: Option<&Member>| -> BTreeSet<String> {
+            let router = member.filter(|member| member.subnet_routes().next().is_some());
+            router.iter().flat_map(|router| &router.tags).filter(|tag| self.policy.is_via_tag(tag)).cloned().collect()
+        };
+        let routes = rerouted || steers(before) != steers(after);
+        let for_all_own = self.policy.companions.clone();
+        Shift { before: class(before), after: class(after), lists, companions, for_all_own, moved, routes }
     }
 
     /// A node in the light of the policy.
@@ -267,12 +281,10 @@ impl Roster {
         if known.is_none_or(|known| !Arc::ptr_eq(known, &profile)) {
             self.profiles.insert(identity, profile.clone());
         }
-        let in_list = |list: &&usize| {
-            policy.sources.get(**list).is_some_and(|sources| {
-                let selects =
-                    |word: &usize| profile.who.contains(word) || policy.selects_address(*word, subject.addresses);
-                sources.selectors.iter().any(selects) && !policy.lacks_posture(sources, subject)
-            })
+        let in_list = |list: &usize| {
+            let sources = policy.sources.get(*list).filter(|sources| !policy.lacks_posture(sources, subject))?;
+            let own: Vec<IpAddr> = policy.listed(sources, &profile.who, subject.addresses).copied().collect();
+            (!own.is_empty()).then_some((*list, own))
         };
         let route =
             |prefix: &Prefix| Route { prefix: *prefix, to: policy.rules_to(prefix), from: policy.rules_from(prefix) };
@@ -287,7 +299,7 @@ impl Roster {
             routes: subject.routes.iter().map(route).collect(),
             exit_node: subject.is_exit_node(),
             attributes: subject.attributes.clone(),
-            postured: self.postured.keys().filter(in_list).copied().collect(),
+            postured: self.postured.keys().filter_map(in_list).collect(),
         }
     }
 
@@ -352,6 +364,18 @@ impl Roster {
     /// Whether a word selects a node: for who it is, or where.
     pub(crate) fn selects(&self, word: usize, member: &Member) -> bool {
         member.who.contains(&word) || self.policy.selects_address(word, &member.addresses)
+    }
+
+    /// The addresses at which a rule is for a node itself, not for what lies behind it.
+    pub(crate) fn source_addresses(&self, member: &Member, rule: usize) -> Vec<IpAddr> {
+        let list = self.policy.rules.get(rule).map(|rule| rule.sources);
+        let Some((list, sources)) = list.and_then(|list| Some((list, self.policy.sources.get(list)?))) else {
+            return Vec::new();
+        };
+        match sources.postures.is_empty() {
+            true => self.policy.listed(sources, &member.who, &member.addresses).copied().collect(),
+            false => member.postured.get(&list).cloned().unwrap_or_default(),
+        }
     }
 
     /// What is known about the state of a node.

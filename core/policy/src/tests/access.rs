@@ -157,3 +157,57 @@ fn the_matrix_holds_all_access_and_puts_the_alike_together() {
     }
     assert_eq!(cells.len(), 3, "{cells:#?}");
 }
+
+#[test]
+fn a_rule_by_way_of_routers_gives_access_to_what_these_serve() {
+    let policy = r#"{
+        "tagOwners": { "tag:left": [], "tag:right": [] },
+        "grants": [{ "src": ["a@"], "dst": ["10.0.0.0/8", "100.64.0.0/10", "8.8.8.8"], "ip": ["*"], "via": ["tag:left"] }],
+    }"#;
+    let left = router(8, "tag:left", &["10.1.0.0/16", "0.0.0.0/0"]);
+    let roster = roster(policy, &[node(1, "a"), left, router(9, "tag:right", &["10.2.0.0/16"])]);
+    let reached = |to: [u8; 4]| !roster.explain(NodeId(0), to.into(), 6, Some(80)).allowed.is_empty();
+    assert!(reached([10, 1, 0, 1]));
+    assert!(!reached([10, 2, 0, 1]), "served by another");
+    assert!(!reached([100, 64, 0, 9]) && !reached([8, 8, 8, 8]), "routers carry networks");
+    let whom: Vec<Party> = roster.matrix().into_iter().flat_map(|cell| cell.whom).collect();
+    assert_eq!(whom, [Party::Route("10.1.0.0/16".parse().unwrap())]);
+}
+
+#[test]
+fn an_explanation_knows_what_packets_there_are() {
+    let policy = r#"{"acls": [
+        { "action": "accept", "src": ["100.64.0.1"], "dst": ["*:22"], "proto": "tcp" },
+    ]}"#;
+    let second = |number: u8| std::net::IpAddr::from([0xfd7a, 0x115c, 0xa1e0, 0, 0, 0, 0, u16::from(number)]);
+    let both = |number| Spec { addresses: vec![address(number), second(number)], ..node(number, "a") };
+    let roster = roster(policy, &[both(1), both(2)]);
+    let allowed = |to, protocol| !roster.explain(NodeId(0), to, protocol, Some(22)).allowed.is_empty();
+    assert!(allowed(address(2), 6) && !allowed(second(2), 6), "no IPv6 packet comes from an IPv4 address");
+    assert!(allowed(address(2), 1), "a ping gets through wherever something else does");
+    assert!(!allowed(address(2), 17));
+    let missed = roster.explain(NodeId(0), second(2), 6, Some(22)).missed;
+    assert!(missed[0].words.contains("other addresses of this source"), "{missed:?}");
+}
+
+#[test]
+fn a_router_and_a_node_within_what_it_routes_are_not_alike() {
+    let policy = r#"{"acls": [{ "action": "accept", "src": ["100.64.0.4/30"], "dst": ["*:22"] }]}"#;
+    let router = Spec { routes: vec!["100.64.0.0/29".parse().unwrap()], ..node(1, "a") };
+    let cells = roster(policy, &[router, node(4, "b")]).matrix();
+    let who: Vec<&Party> = cells.iter().flat_map(|cell| &cell.who).collect();
+    assert!(!who.is_empty() && who.iter().all(|party| **party == Party::User(user_id("b"))), "{cells:#?}");
+}
+
+#[test]
+fn access_to_own_nodes_is_by_the_rules_for_them() {
+    let policy = r#"{"acls": [
+        { "action": "accept", "src": ["a@"], "dst": ["a@:80"] },
+        { "action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:22"] },
+    ]}"#;
+    let cells = roster(policy, &[node(1, "a"), node(2, "a")]).matrix();
+    let by = |own| -> Vec<usize> {
+        cells.iter().filter(|cell| cell.own == own).flat_map(|cell| &cell.rules).map(|rule| rule.index).collect()
+    };
+    assert_eq!((by(false), by(true)), (vec![0], vec![1]));
+}

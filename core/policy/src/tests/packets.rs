@@ -227,3 +227,85 @@ fn an_address_of_the_world_reaches_nobody_by_accident() {
     let prefix: Prefix = "10.0.0.0/8".parse().unwrap();
     assert_eq!(rules[0].sources, [RuleSource::Prefix(prefix)]);
 }
+
+/// A node with an address of each kind.
+fn both(spec: Spec) -> Spec {
+    let last = spec.addresses[0].to_string().rsplit('.').next().unwrap().to_owned();
+    let second = format!("fd7a:115c:a1e0::{last}").parse().unwrap();
+    Spec { addresses: vec![spec.addresses[0], second], ..spec }
+}
+
+fn linux(spec: Spec) -> Spec {
+    Spec { attributes: BTreeMap::from([("node:os".to_owned(), Scalar::Text("linux".to_owned()))]), ..spec }
+}
+
+#[test]
+fn with_a_posture_too_a_rule_lists_the_addresses_that_it_names_and_no_others() {
+    let policy = r#"{
+        "postures": { "posture:linux": ["node:os == 'linux'"] },
+        "grants": [{ "src": ["100.64.0.1"], "srcPosture": ["posture:linux"], "dst": ["*"], "ip": ["*"] }],
+    }"#;
+    let roster = roster(policy, &[both(linux(node(1, "a"))), both(node(2, "b"))]);
+    let rules = roster.rules_for(NodeId(1));
+    let second = "fd7a:115c:a1e0::1".parse().unwrap();
+    assert!(lets_in(&rules, address(1), address(2), 22) && !lets_in(&rules, second, address(2), 22));
+}
+
+#[test]
+fn what_lies_behind_a_router_has_no_posture() {
+    let policy = r#"{
+        "tagOwners": { "tag:r": [] },
+        "postures": { "posture:linux": ["node:os == 'linux'"] },
+        "acls": [{ "action": "accept", "src": ["10.0.0.0/8"], "srcPosture": ["posture:linux"], "dst": ["a@:22"] }],
+    }"#;
+    let roster = roster(policy, &[node(1, "a"), linux(router(2, "tag:r", &["10.1.0.0/16"]))]);
+    assert!(!sees(&roster, 0, 1) && roster.rules_for(NodeId(0)).is_empty());
+    assert!(roster.explain(NodeId(1), address(1), 6, Some(22)).allowed.is_empty());
+}
+
+#[test]
+fn each_part_of_a_set_is_here_or_elsewhere_by_itself() {
+    let policy = r#"{
+        "tagOwners": { "tag:r": [] },
+        "ipsets": { "ipset:both": ["8.8.8.8", "10.0.0.0/8", "192.168.0.0/16"] },
+        "acls": [{ "action": "accept", "src": ["a@"], "dst": ["ipset:both:*"] }],
+    }"#;
+    let roster = roster(policy, &[node(1, "a"), router(2, "tag:r", &["0.0.0.0/0", "10.1.0.0/16"])]);
+    let rules = roster.rules_for(NodeId(1));
+    let reached = |to: [u8; 4]| lets_in(&rules, address(1), IpAddr::from(to), 443);
+    assert!(reached([8, 8, 8, 8]), "the internet beyond");
+    assert!(reached([10, 1, 0, 1]), "the network behind");
+    assert!(!reached([192, 168, 0, 1]), "neither");
+}
+
+#[test]
+fn by_via_a_router_carries_its_networks_and_not_what_is_public_besides() {
+    let policy = r#"{
+        "tagOwners": { "tag:r": [] },
+        "grants": [{ "src": ["a@"], "dst": ["10.0.0.0/8", "8.8.8.8"], "ip": ["*"], "via": ["tag:r"] }],
+    }"#;
+    let roster = roster(policy, &[node(1, "a"), router(2, "tag:r", &["0.0.0.0/0", "10.1.0.0/16"])]);
+    let rules = roster.rules_for(NodeId(1));
+    assert!(lets_in(&rules, address(1), [10, 1, 0, 1].into(), 443));
+    assert!(!lets_in(&rules, address(1), [8, 8, 8, 8].into(), 443));
+}
+
+#[test]
+fn a_node_heeds_whatever_changes_what_its_owner_may_do_there() {
+    let policy = r#"{
+        "postures": { "posture:linux": ["node:os == 'linux'"] },
+        "grants": [{
+            "src": ["autogroup:member"], "srcPosture": ["posture:linux"], "dst": ["autogroup:self"], "ip": ["22"],
+            "app": { "tailscale.com/cap/drive": [{}] },
+        }],
+    }"#;
+    let mut roster = roster(policy, &[linux(node(1, "a")), linux(node(2, "a")), node(4, "b")]);
+    let before = roster.rules_for(NodeId(0));
+    let moved = roster.insert(NodeId(1), &linux(node(3, "a")).subject());
+    let after = roster.rules_for(NodeId(0));
+    assert_ne!(before, after);
+    assert!(roster.class(NodeId(0)).unwrap().heeds(&moved) && !roster.class(NodeId(2)).unwrap().heeds(&moved));
+    let joined = roster.insert(NodeId(3), &node(5, "a").subject());
+    assert_eq!(granted(&roster.rules_for(NodeId(0)), address(5), address(1)), ["tailscale.com/cap/drive-sharer"]);
+    assert!(roster.class(NodeId(0)).unwrap().heeds(&joined), "it is no source, but one of those who are known");
+}

@@ -114,3 +114,17 @@ fn where_a_plain_rule_covers_the_route_too_the_router_in_charge_carries_it() {
     let roster = roster(policy, &[node(0, "a@x"), node(1, "b@x"), left, right]);
     assert_eq!((shown(&roster, 0, 2), shown(&roster, 0, 3)), (vec!["10.1.0.0/16".to_owned()], vec![]));
 }
+
+#[test]
+fn a_router_with_other_tags_may_leave_the_lead_to_another() {
+    let policy = r#"{
+        "tagOwners": { "tag:left": [], "tag:right": [] },
+        "grants": [{ "src": ["a@x"], "dst": ["10.0.0.0/8"], "ip": ["*"], "via": ["tag:left"] }],
+    }"#;
+    let of = |number, tag| router(number, tag, &["10.1.0.0/16"]);
+    let mut roster = roster(policy, &[node(0, "a@x"), of(1, "tag:left"), of(2, "tag:left")]);
+    assert_eq!((shown(&roster, 0, 1).len(), shown(&roster, 0, 2).len()), (1, 0));
+    let shift = roster.insert(NodeId(1), &of(1, "tag:right").subject());
+    assert_eq!((shown(&roster, 0, 1).len(), shown(&roster, 0, 2).len()), (0, 1));
+    assert!(shift.routes, "what others are shown through the second is different now");
+}
