@@ -1,8 +1,12 @@
 //! Policies that people write, and what they mean for a tailnet.
 
 mod access;
+mod agreement;
+mod churn;
 mod packets;
 mod people;
+mod random;
+mod reference;
 mod routes;
 mod ssh;
 mod trial;
