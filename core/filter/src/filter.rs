@@ -50,17 +50,13 @@ impl Filter {
             (MatcherBuilder::new(&local.v4, Budget::FULL), MatcherBuilder::new(&local.v6, Budget::FULL));
         for rule in facts.rules {
             let sources = ranges::of_sources(&rule.sources, facts.capabilities);
-            let sets = PerVersion { v4: v4.set(sources.v4), v6: v6.set(sources.v6) };
-            for target in &rule.targets {
-                let to = ranges::of_addresses(&target.to);
-                let services = services::of_rule(&rule.protocols, target.ports);
-                if let (Some(set), Some(range)) = (sets.v4, to.v4) {
-                    v4.open(set, range, &services);
-                }
-                if let (Some(set), Some(range)) = (sets.v6, to.v6) {
-                    v6.open(set, range, &services);
-                }
-            }
+            let targets: Vec<_> = rule
+                .targets
+                .iter()
+                .map(|target| (ranges::of_addresses(&target.to), services::of_rule(&rule.protocols, target.ports)))
+                .collect();
+            v4.push(sources.v4, targets.iter().filter_map(|(to, services)| Some((to.v4?, &services[..]))));
+            v6.push(sources.v6, targets.iter().filter_map(|(to, services)| Some((to.v6?, &services[..]))));
         }
         let (rules_v4, rules_v6) = (v4.build(), v6.build());
         let sources = facts.rules.iter().flat_map(|rule| &rule.sources);

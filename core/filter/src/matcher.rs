@@ -87,14 +87,23 @@ impl<'a, N: Number> MatcherBuilder<'a, N> {
         Self { local, budget, sets: Known::default(), placed, places: 0, walked, parts }
     }
 
-    /// Names a set of sources; none if it is nobody.
-    pub(crate) fn set(&mut self, sources: Ranges) -> Option<u32> {
+    /// Lets these sources reach services at the destinations of ranges.
+    pub(crate) fn push<'s>(&mut self, sources: Ranges, targets: impl Iterator<Item = (Range, &'s [Span<u32>])>) {
+        if sources.is_empty() {
+            return;
+        }
+        // Most rules of a large network are not about us, in one IP version at least: their sources are not kept.
+        let local = self.local;
+        let mut targets = targets.filter(|(range, _)| local.narrow(*range).is_some()).peekable();
+        if targets.peek().is_none() {
+            return;
+        }
         let next = self.sets.len() as u32;
-        (!sources.is_empty()).then(|| *self.sets.entry(sources).or_insert(next))
+        let set = *self.sets.entry(sources).or_insert(next);
+        targets.for_each(|(range, services)| self.open(set, range, services));
     }
 
-    /// Lets a set of sources reach these services at the destinations of a range.
-    pub(crate) fn open(&mut self, set: u32, range: Range, services: &[Span<u32>]) {
+    fn open(&mut self, set: u32, range: Range, services: &[Span<u32>]) {
         let Some(destinations) = self.local.narrow(range).and_then(Span::new) else { return };
         self.parts.clear();
         self.parts.extend(blocks(range, 1).filter_map(|block| self.local.narrow(block)).filter_map(Span::new));

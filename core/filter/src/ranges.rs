@@ -53,14 +53,12 @@ pub(crate) struct Ranges(Vec<Range>);
 impl Ranges {
     pub(crate) fn new(mut ranges: Vec<Range>) -> Self {
         ranges.sort_unstable();
-        let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
-        for (first, last) in ranges {
-            match merged.last_mut() {
-                Some(previous) if first <= previous.1.saturating_add(1) => previous.1 = previous.1.max(last),
-                _ => merged.push((first, last)),
-            }
-        }
-        Self(merged)
+        ranges.dedup_by(|(first, last), previous| {
+            let joins = *first <= previous.1.saturating_add(1);
+            previous.1 = if joins { previous.1.max(*last) } else { previous.1 };
+            joins
+        });
+        Self(ranges)
     }
 
     pub(crate) fn contains(&self, address: u128) -> bool {
@@ -80,7 +78,7 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Range> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Range> {
         self.0.iter().copied()
     }
 }
@@ -115,7 +113,7 @@ pub(crate) fn block_around((first, last): Range) -> Range {
 
 /// The addresses that sources stand for.
 pub(crate) fn of_sources(sources: &[RuleSource], table: &CapabilityTable) -> PerVersion<Ranges> {
-    let mut ranges = PerVersion::<Vec<Range>>::default();
+    let mut ranges = PerVersion { v4: Vec::with_capacity(sources.len()), v6: Vec::with_capacity(sources.len()) };
     for source in sources {
         if let RuleSource::HasCapability(name) = source {
             table.having(name).iter().for_each(|prefix| push_prefix(*prefix, &mut ranges));

@@ -31,7 +31,8 @@ pub(crate) fn of_packet(protocol: u8, port: u16) -> u32 {
 /// is among them if the rule is about all ports.
 pub(crate) fn of_rule(protocols: &[u8], ports: PortRange) -> Vec<Span<u32>> {
     let protocols = if protocols.is_empty() { &DEFAULT_PROTOCOLS[..] } else { protocols };
-    let mut named: Vec<(u32, u32)> = vec![(ANYTHING, ANYTHING)];
+    let mut named: Vec<(u32, u32)> = Vec::with_capacity(1 + protocols.len());
+    named.push((ANYTHING, ANYTHING));
     for protocol in protocols {
         match PORTS.iter().find(|(known, _)| known == protocol) {
             Some((_, base)) if ports.first <= ports.last => {

@@ -16,27 +16,12 @@ pub(crate) type Turns = Vec<u32>;
 impl<N: Number> Stretches<N> {
     /// Cuts the axis, and says each set of addresses anew.
     pub(crate) fn new(sets: &[Ranges]) -> (Self, Vec<Turns>) {
-        let mut said = vec![Turns::new(); sets.len()];
-        let mut cuts: Vec<(u128, u32)> = Vec::new();
-        for (set, ranges) in (0u32..).zip(sets) {
-            for (first, last) in ranges.iter() {
-                cuts.push((first, set));
-                cuts.extend(last.checked_add(1).map(|after| (after, set)));
-            }
-        }
+        let mut cuts: Vec<N> = sets.iter().flat_map(turns).collect();
         cuts.sort_unstable();
-        let mut starts: Vec<N> = Vec::new();
-        for at_one_address in cuts.chunk_by(|a, b| a.0 == b.0) {
-            // What ends with the axis has no turn there.
-            let Some(Ok(at)) = at_one_address.first().map(|(at, _)| N::try_from(*at)) else { continue };
-            starts.push(at);
-            for (_, set) in at_one_address {
-                if let Some(turns) = said.get_mut(*set as usize) {
-                    turns.push(starts.len() as u32);
-                }
-            }
-        }
-        (Self(Steps::new(starts)), said)
+        cuts.dedup();
+        let stretches = Self(Steps::new(cuts));
+        let said = sets.iter().map(|set| turns(set).map(|at| stretches.of(at)).collect()).collect();
+        (stretches, said)
     }
 
     /// The stretch that an address lies on.
@@ -53,4 +38,10 @@ impl<N: Number> Stretches<N> {
     pub(crate) fn bytes(&self) -> usize {
         self.0.bytes()
     }
+}
+
+/// Where a set begins, ends, begins again. What ends with the axis has no turn there.
+fn turns<N: Number>(set: &Ranges) -> impl Iterator<Item = N> {
+    let turns = set.iter().flat_map(|(first, last)| [Some(first), last.checked_add(1)]);
+    turns.filter_map(|at| N::try_from(at?).ok())
 }

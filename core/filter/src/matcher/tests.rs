@@ -13,9 +13,8 @@ type Rule = (Vec<Range>, Range, PortRange, Vec<u8>);
 fn compile(rules: &[Rule], local: &Ranges, budget: Budget) -> Matcher<u32> {
     let mut builder = MatcherBuilder::new(local, budget);
     for (sources, to, ports, protocols) in rules {
-        if let Some(set) = builder.set(Ranges::new(sources.clone())) {
-            builder.open(set, *to, &services::of_rule(protocols, *ports));
-        }
+        let services = services::of_rule(protocols, *ports);
+        builder.push(Ranges::new(sources.clone()), std::iter::once((*to, &services[..])));
     }
     builder.build()
 }
