@@ -161,7 +161,7 @@ struct Work<'a> {
 /// Sets larger than all smaller ones together are not copied into a union with them. So many at a place, at most.
 const LEFT_APART_MAX: usize = 3;
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     fn lay(&mut self, list: &[u32]) -> Vec<Set> {
         let mut sets = Vec::new();
         let mut by_size: Vec<(usize, u32)> = list.iter().map(|set| (self.turns(*set).len(), *set)).collect();
@@ -186,7 +186,7 @@ impl Work<'_> {
         sets
     }
 
-    fn turns(&self, set: u32) -> &[u32] {
+    fn turns(&self, set: u32) -> &'a [u32] {
         self.given.get(set as usize).map_or(&[], |turns| turns)
     }
 
@@ -195,8 +195,7 @@ impl Work<'_> {
         if let Some(Some(kept)) = self.kept.get(set as usize) {
             return *kept;
         }
-        let turns = self.turns(set).to_vec();
-        let laid = self.lay_down(&turns);
+        let laid = self.lay_down(self.turns(set));
         if let Some(kept) = self.kept.get_mut(set as usize) {
             *kept = Some(laid);
         }
@@ -209,17 +208,17 @@ impl Work<'_> {
             return None;
         }
         self.turns_left -= turns;
-        let mut spans: Vec<(u32, u32)> = Vec::with_capacity(turns.div_ceil(2));
+        // Beginning and end in one number sort twice as fast as pairs do.
+        let mut spans: Vec<u64> = Vec::with_capacity(turns.div_ceil(2));
         for set in sets {
-            spans.extend(self.turns(*set).chunks(2).map(|span| match *span {
-                [begin, end] => (begin, end),
-                [begin, ..] => (begin, u32::MAX),
-                [] => (u32::MAX, u32::MAX),
+            spans.extend(self.turns(*set).chunks(2).map(|span| {
+                let end = span.get(1).copied().unwrap_or(u32::MAX);
+                u64::from(span.first().copied().unwrap_or(end)) << 32 | u64::from(end)
             }));
         }
         spans.sort_unstable();
-        let mut union = Turns::new();
-        for (begin, end) in spans {
+        let mut union = Turns::with_capacity(turns);
+        for (begin, end) in spans.into_iter().map(|span| ((span >> 32) as u32, span as u32)) {
             match union.last_mut() {
                 Some(last) if begin <= *last => *last = end.max(*last),
                 _ => union.extend([begin, end]),
