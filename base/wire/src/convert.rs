@@ -20,7 +20,7 @@ pub use dns::{dns_from_wire, dns_to_wire};
 pub use host::{hostinfo_from_wire, hostinfo_to_wire};
 pub use node::{Viewer, node_from_wire, node_to_wire};
 pub use patch::{patch_from_wire, patch_to_wire};
-pub use rules::{rules_from_wire, rules_to_wire};
+pub use rules::{rule_to_wire, rules_from_wire, rules_to_wire, sources_to_wire};
 pub use user::{user_from_wire, user_to_wire};
 
 /// A message that makes no sense as a map.

@@ -13,10 +13,15 @@ use crate::go::{self, omit};
 
 /// One message of a map stream. A field that is absent says nothing: what it spoke of stays as it was.
 ///
-/// `P` is how peers are held: as values, or, on a server, as [`crate::RawJson`] that was encoded once for all streams.
+/// `P` and `R` are how peers and lists of rules are held: as values, or, on a server, as [`crate::RawJson`] that was encoded
+/// once for all streams.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default, bound(deserialize = "P: Default + Deserialize<'de>"))]
-pub struct MapResponse<P = Node> {
+#[serde(
+    rename_all = "PascalCase",
+    default,
+    bound(deserialize = "P: Default + Deserialize<'de>, R: Default + Deserialize<'de>")
+)]
+pub struct MapResponse<P = Node, R = Vec<FilterRule>> {
     /// Names the stream. Official clients do not use it.
     #[serde(skip_serializing_if = "omit")]
     pub map_session_handle: String,
@@ -69,8 +74,8 @@ pub struct MapResponse<P = Node> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet_filter: Option<Vec<FilterRule>>,
     /// Rules by name; null removes the name, and the name `*` with null removes all first.
-    #[serde(deserialize_with = "go::nullable", skip_serializing_if = "omit")]
-    pub packet_filters: BTreeMap<String, Option<Vec<FilterRule>>>,
+    #[serde(deserialize_with = "go::nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    pub packet_filters: BTreeMap<String, Option<R>>,
     /// Users, added to those known.
     #[serde(deserialize_with = "go::nullable", skip_serializing_if = "omit")]
     pub user_profiles: Vec<UserProfile>,
@@ -103,16 +108,17 @@ pub struct MapResponse<P = Node> {
     pub client_version: Option<ClientVersion>,
 }
 
-impl<P: Default> MapResponse<P> {
+impl<P: Default, R: Default> MapResponse<P, R> {
     /// The message that says only that the stream lives. Always the same bytes: official clients then skip decoding.
     pub fn keep_alive() -> Self {
         Self { keep_alive: true, ..Self::default() }
     }
 }
 
-impl<P> MapResponse<P> {
-    /// The same message with its peers held another way.
-    pub fn map_peers<Q>(self, mut each: impl FnMut(P) -> Q) -> MapResponse<Q> {
+impl<P, R> MapResponse<P, R> {
+    /// The same message with its peers and named rules held another way.
+    pub fn map_parts<Q, S>(self, mut each: impl FnMut(P) -> Q, mut rules: impl FnMut(R) -> S) -> MapResponse<Q, S> {
+        let packet_filters = self.packet_filters.into_iter().map(|(name, list)| (name, list.map(&mut rules))).collect();
         MapResponse {
             map_session_handle: self.map_session_handle,
             seq: self.seq,
@@ -131,7 +137,7 @@ impl<P> MapResponse<P> {
             domain: self.domain,
             collect_services: self.collect_services,
             packet_filter: self.packet_filter,
-            packet_filters: self.packet_filters,
+            packet_filters,
             user_profiles: self.user_profiles,
             health: self.health,
             display_messages: self.display_messages,

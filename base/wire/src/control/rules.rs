@@ -7,12 +7,15 @@ use super::CapMap;
 use crate::go::{self, omit};
 
 /// One rule: who may send what to where.
+///
+/// `S` is how its sources are held: as texts, or, on a server, as [`crate::RawJson`] that was encoded once for all rules
+/// with the same sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct FilterRule {
+#[serde(rename_all = "PascalCase", default, bound(deserialize = "S: Default + Deserialize<'de>"))]
+pub struct FilterRule<S = Vec<String>> {
     /// Who: an address, a prefix, `first-last`, `*`, or `cap:` and a node capability.
     #[serde(rename = "SrcIPs", deserialize_with = "go::nullable")]
-    pub src_ips: Vec<String>,
+    pub src_ips: S,
     /// Prefix lengths of `src_ips`, the older form.
     #[serde(deserialize_with = "go::nullable", skip_serializing_if = "omit")]
     pub src_bits: Vec<i64>,

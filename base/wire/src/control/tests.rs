@@ -83,9 +83,9 @@ fn a_node_keeps_its_capabilities_values_untouched() {
 #[test]
 fn peers_that_are_encoded_already_are_put_in_as_they_are() {
     let node = Node { id: 3, name: "ash.".to_owned(), ..Node::default() };
-    let response = MapResponse { peers_changed: vec![node], ..MapResponse::default() };
+    let response: MapResponse = MapResponse { peers_changed: vec![node], ..MapResponse::default() };
     let plain = write(&response);
-    let shared = response.map_peers(|peer| RawJson::encode(&peer).unwrap());
+    let shared = response.map_parts(|peer| RawJson::encode(&peer).unwrap(), |rules| RawJson::encode(&rules).unwrap());
     assert_eq!(write(&shared), plain);
 }
 
@@ -138,7 +138,8 @@ proptest! {
     #[test]
     fn every_truncation_of_a_map_fails_cleanly(cut in 0usize..1000) {
         let node = Node { id: 3, key: Some(NodePublic::from_bytes([1; 32])), ..Node::default() };
-        let text = write(&MapResponse { peers: vec![node], domain: "example.com".to_owned(), ..MapResponse::default() });
+        let response: MapResponse = MapResponse { peers: vec![node], domain: "example.com".to_owned(), ..MapResponse::default() };
+        let text = write(&response);
         let cut = cut % text.len();
         prop_assert!(serde_json::from_str::<MapResponse>(&text[..cut]).is_err());
     }

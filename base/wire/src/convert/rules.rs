@@ -14,7 +14,33 @@ pub fn rules_from_wire(rules: Vec<control::FilterRule>) -> Vec<FilterRule> {
 
 /// Writes rules.
 pub fn rules_to_wire(rules: &[FilterRule]) -> Vec<control::FilterRule> {
-    rules.iter().map(rule_to_wire).collect()
+    rules.iter().map(|rule| rule_to_wire(sources_to_wire(&rule.sources), rule)).collect()
+}
+
+/// Writes the sources of rules.
+pub fn sources_to_wire(sources: &[RuleSource]) -> Vec<String> {
+    sources.iter().map(source_to_wire).collect()
+}
+
+/// Writes a rule whose sources were written before: those that stand in it do not count.
+pub fn rule_to_wire<S>(sources: S, rule: &FilterRule) -> control::FilterRule<S> {
+    let target = |target: &RuleTarget| control::NetPortRange {
+        ip: source_to_wire(&target.to),
+        bits: None,
+        ports: control::PortRange { first: target.ports.first, last: target.ports.last },
+    };
+    let grant = |grant: &CapGrant| control::CapGrant {
+        dsts: grant.to.clone(),
+        caps: Vec::new(),
+        cap_map: capabilities::to_wire(&grant.capabilities),
+    };
+    control::FilterRule {
+        src_ips: sources,
+        src_bits: Vec::new(),
+        dst_ports: rule.targets.iter().map(target).collect(),
+        ip_proto: rule.protocols.iter().map(|number| i64::from(*number)).collect(),
+        cap_grant: rule.grants.iter().map(grant).collect(),
+    }
 }
 
 fn rule_from_wire(rule: control::FilterRule) -> Option<FilterRule> {
@@ -62,26 +88,6 @@ fn source_from_wire(text: &str) -> Option<RuleSource> {
         return text.parse().ok().map(RuleSource::Prefix);
     }
     text.parse().ok().map(|address: IpAddr| RuleSource::Prefix(Prefix::from(address)))
-}
-
-fn rule_to_wire(rule: &FilterRule) -> control::FilterRule {
-    let target = |target: &RuleTarget| control::NetPortRange {
-        ip: source_to_wire(&target.to),
-        bits: None,
-        ports: control::PortRange { first: target.ports.first, last: target.ports.last },
-    };
-    let grant = |grant: &CapGrant| control::CapGrant {
-        dsts: grant.to.clone(),
-        caps: Vec::new(),
-        cap_map: capabilities::to_wire(&grant.capabilities),
-    };
-    control::FilterRule {
-        src_ips: rule.sources.iter().map(source_to_wire).collect(),
-        src_bits: Vec::new(),
-        dst_ports: rule.targets.iter().map(target).collect(),
-        ip_proto: rule.protocols.iter().map(|number| i64::from(*number)).collect(),
-        cap_grant: rule.grants.iter().map(grant).collect(),
-    }
 }
 
 fn source_to_wire(source: &RuleSource) -> String {
