@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use wattle_coordinator::{Command, Config, Coordinator, Dice, Now};
+use wattle_coordinator::{Command, Config, Coordinator, Dice, NewPolicy, Now};
 use wattle_keys::NodePublic;
 use wattle_link::{Server, ServerIdentity};
 use wattle_netmap::{DerpMap, Resolver};
@@ -77,7 +77,8 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (tailnet, mut deciding) = event_loop::spawn(coordinator, store, Dice::new(wattle_clock::seed()?), on_gone);
     if let Some(path) = &settings.policy {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        tailnet.ask(Command::SetPolicy { text }).await.with_context(|| path.display().to_string())?;
+        let wanted = NewPolicy { text, author: path.display().to_string(), ..NewPolicy::default() };
+        tailnet.ask(Command::SetPolicy(Box::new(wanted))).await.with_context(|| path.display().to_string())?;
     }
     let administering = admin::serve(&settings.data.join("admin.sock"), tailnet.clone(), stopped.clone())?;
     let relay = match &settings.relay {

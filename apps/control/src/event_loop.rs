@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use wattle_coordinator::{Change, Command, Coordinator, Dice, NodeRecord, Now, Reply};
+use wattle_coordinator::{Change, Command, Coordinator, Dice, FeedCache, NodeRecord, Now, Reply};
 use wattle_keys::NodePublic;
 use wattle_store::{Store, StoreError};
 use wattle_time::Instant;
 
 use crate::limits::{COMMANDS_TOGETHER_MAX, COMMANDS_WAITING_MAX, COMMIT_RETRY};
-use crate::map_stream::PeerJson;
+use crate::map_stream::JsonCache;
 
 use handle::Counters;
 pub(crate) use handle::{AskError, LoopHandle};
@@ -29,7 +29,7 @@ use members::Members;
 enum Message {
     Ask(Command, oneshot::Sender<Result<Reply, AskError>>),
     /// Looks at the state, between commands.
-    Read(Box<dyn FnOnce(&Coordinator) + Send>),
+    Read(Box<dyn FnOnce(&Coordinator, &mut FeedCache) + Send>),
     Stop,
 }
 
@@ -42,9 +42,9 @@ pub(crate) fn spawn(
 ) -> (LoopHandle, JoinHandle<()>) {
     let (sender, messages) = mpsc::channel(COMMANDS_WAITING_MAX);
     let (changed, changes) = watch::channel(0);
-    let peer_json = Arc::new(PeerJson::default());
+    let json = Arc::new(JsonCache::default());
     let (members, counters) = (Arc::new(Members::new(&coordinator)), Arc::new(Counters::default()));
-    let handle = LoopHandle::new(sender, changes, Arc::clone(&members), Arc::clone(&counters), Arc::clone(&peer_json));
+    let handle = LoopHandle::new(sender, changes, Arc::clone(&members), Arc::clone(&counters), Arc::clone(&json));
     let event_loop = EventLoop {
         coordinator,
         store,
@@ -53,7 +53,8 @@ pub(crate) fn spawn(
         changed,
         members,
         counters,
-        peer_json,
+        json,
+        feed: FeedCache::default(),
         on_gone: Box::new(on_gone),
         rest_until: Instant::ORIGIN,
     };
@@ -69,7 +70,8 @@ struct EventLoop {
     changed: watch::Sender<u64>,
     members: Arc<Members>,
     counters: Arc<Counters>,
-    peer_json: Arc<PeerJson>,
+    json: Arc<JsonCache>,
+    feed: FeedCache,
     on_gone: Box<dyn Fn(&NodePublic) + Send>,
     /// After a write that failed the loop's own commands, which would be due again at once, rest until then.
     rest_until: Instant,
@@ -138,7 +140,7 @@ impl EventLoop {
         self.commit(batch, backup).await;
         match then {
             Some(Message::Stop) => return std::ops::ControlFlow::Break(()),
-            Some(Message::Read(look)) => look(&self.coordinator),
+            Some(Message::Read(look)) => look(&self.coordinator, &mut self.feed),
             Some(Message::Ask(..)) | None => {}
         }
         std::ops::ControlFlow::Continue(())
@@ -182,7 +184,7 @@ impl EventLoop {
         }
         for change in &batch.changes {
             if let Change::NodeDeleted(node) = change {
-                self.peer_json.forget(*node);
+                self.json.forget(*node);
             }
         }
         self.counters.note_state(&self.coordinator);

@@ -9,6 +9,8 @@ mod metrics;
 mod problem;
 mod register;
 mod register_page;
+mod ssh_action;
+mod ssh_page;
 #[cfg(test)]
 mod tests;
 mod ts2021;
@@ -62,6 +64,7 @@ pub(crate) fn outer(site: Arc<Site>, relay: Option<RelayHandle>) -> Router {
         .route("/key", get(key::keys))
         .route("/ts2021", get(ts2021::upgrade).post(ts2021::upgrade))
         .route("/register/{id}", get(register_page::page))
+        .route("/ssh/{id}", get(ssh_page::page))
         .route("/verify", post(verify::verify))
         .route("/health", get(health::health))
         .route("/version", get(version::version))
@@ -83,6 +86,7 @@ fn inner(site: Arc<Site>) -> Router {
     Router::new()
         .route("/machine/register", any(register::register))
         .route("/machine/map", any(map::map))
+        .route("/machine/ssh/action/{from}/to/{to}", get(ssh_action::action))
         .route("/machine/update-health", any(unfinished::accepted))
         .fallback(unfinished::not_here)
         .with_state(site)

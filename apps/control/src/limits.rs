@@ -29,3 +29,7 @@ pub(crate) const KEEPALIVE: Duration = Duration::from_secs(50);
 pub(crate) const KEEPALIVE_JITTER: Duration = Duration::from_secs(9);
 /// A request on the administrators' socket: the largest is a policy.
 pub(crate) const ADMIN_BODY_MAX: usize = 1 << 20;
+/// Ways to show a peer's routes whose JSON is kept. Most peers have one; routers of a policy with `via` a few.
+pub(crate) const PEER_VARIANTS_MAX: usize = 16;
+/// Lists of sources whose JSON is kept: those of a large policy, and of the one before.
+pub(crate) const SOURCE_LISTS_MAX: usize = 4_096;

@@ -1,6 +1,6 @@
 //! One node's map stream: what it must be told, as frames, when it must be told.
 //!
-//! A stream remembers one revision. When something was applied it waits a moment, so that changes which come together
+//! A stream remembers what it was told. When something was applied it waits a moment, so that changes which come together
 //! are told together, asks what it has missed, and encodes that; what many streams are told is encoded once.
 
 mod encode;
@@ -14,14 +14,14 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
-use wattle_coordinator::{Command, Reply, Report, Revision, StreamId, Update};
+use wattle_coordinator::{Command, Reply, Report, StreamId, Told, Update};
 use wattle_netmap::NodeId;
 
 use crate::event_loop::{AskError, LoopHandle};
 use crate::limits::{CHANGES_GATHERED, KEEPALIVE, KEEPALIVE_JITTER};
 use encode::Encoder;
 
-pub(crate) use encode::PeerJson;
+pub(crate) use encode::JsonCache;
 
 /// Frames for one node: length and message. Dropping it disconnects the node.
 pub(crate) struct MapStream {
@@ -39,17 +39,21 @@ impl MapStream {
         if one_shot {
             let key = report.node_key;
             tailnet.ask(Command::Report(Box::new(report))).await?;
-            let update = tailnet.read(move |coordinator| {
-                coordinator.node_by_key(&key).map(|entry| coordinator.catch_up(entry.record.id, None))
-            });
-            let frame = update.await?.map(|update| encoder.frame(&update, tailnet.peer_json()));
+            let node = tailnet.read(move |coordinator| coordinator.node_by_key(&key).map(|entry| entry.record.id));
+            let frame = match node.await? {
+                Some(node) => {
+                    let (update, _) = tailnet.catch_up(node, Told::default()).await?;
+                    (!update.over).then(|| encoder.frame(update, tailnet.json()))
+                }
+                None => None,
+            };
             return Ok(Self { frames: stream::iter(frame).boxed() });
         }
         let changes = tailnet.changes();
         let reply = tailnet.ask(Command::Connect(Box::new(report))).await?;
         let Reply::Connected { node, stream } = reply else { return Err(AskError::Stopping) };
         tailnet.counters().streams.fetch_add(1, Ordering::Relaxed);
-        let open = Open { tailnet, node, stream, changes, seen: None, encoder };
+        let open = Open { tailnet, node, stream, changes, told: Some(Told::default()), encoder };
         let frames = stream::unfold(open, |mut open| async move { open.next().await.map(|frame| (frame, open)) });
         Ok(Self { frames: frames.boxed() })
     }
@@ -69,7 +73,8 @@ struct Open {
     node: NodeId,
     stream: StreamId,
     changes: watch::Receiver<u64>,
-    seen: Option<Revision>,
+    /// What it was told; it is away while it is brought up to date.
+    told: Option<Told>,
     encoder: Encoder,
 }
 
@@ -78,7 +83,8 @@ impl Open {
     async fn next(&mut self) -> Option<Bytes> {
         let keepalive = tokio::time::Instant::now() + KEEPALIVE + jitter(self.stream);
         loop {
-            if self.seen.is_some() {
+            let first = self.told.as_ref()?.revision().is_none();
+            if !first {
                 match tokio::time::timeout_at(keepalive, self.changes.changed()).await {
                     Err(_) => return Some(self.encoder.keepalive()),
                     Ok(Err(_)) => return None,
@@ -87,19 +93,19 @@ impl Open {
             }
             self.changes.mark_unchanged();
             let update = self.catch_up().await?;
-            let seen = self.seen.replace(update.to);
-            if seen.is_none() || !update.is_empty() {
-                return Some(self.encoder.frame(&update, self.tailnet.peer_json()));
+            if first || !update.is_empty() {
+                return Some(self.encoder.frame(update, self.tailnet.json()));
             }
         }
     }
 
-    async fn catch_up(&self) -> Option<Update> {
-        let (node, stream, seen) = (self.node, self.stream, self.seen);
-        let update = self.tailnet.read(move |coordinator| {
-            (coordinator.stream_of(node) == Some(stream)).then(|| coordinator.catch_up(node, seen))
-        });
-        update.await.ok().flatten().filter(|update| !update.over)
+    async fn catch_up(&mut self) -> Option<Update> {
+        let (node, stream) = (self.node, self.stream);
+        let is_current = self.tailnet.read(move |coordinator| coordinator.stream_of(node) == Some(stream)).await;
+        is_current.ok().filter(|is_current| *is_current)?;
+        let (update, told) = self.tailnet.catch_up(node, self.told.take()?).await.ok()?;
+        self.told = Some(told);
+        Some(update).filter(|update| !update.over)
     }
 }
 

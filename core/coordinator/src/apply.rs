@@ -1,16 +1,18 @@
 //! Changes to the state. Nothing here can fail: a change about something that is not there does nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wattle_netmap::{NodeId, NodePatch, UserId};
-use wattle_policy::{Roster, Shift};
+use wattle_netmap::{NodeId, NodePatch, Prefix, UserId};
+use wattle_policy::{Policy, Roster, Shift};
 
 use crate::change::Change;
 use crate::config::Now;
 use crate::feed::{Event, NodeNews};
 use crate::limits;
 use crate::record::{NodeRecord, Presence, Reach};
-use crate::state::{Coordinator, Entry, subject};
+use crate::state::{Coordinator, Entry};
+use crate::subject::Looks;
 use crate::view::{PeerView, Sight};
 
 impl Coordinator {
@@ -28,8 +30,9 @@ impl Coordinator {
                 self.users.insert(user.id, Arc::new(user.clone()));
             }
             Change::UserChanged(user) => {
-                self.users.insert(user.id, Arc::new(user.clone()));
-                self.log.push(Event::User(user.id));
+                let former = self.users.insert(user.id, Arc::new(user.clone()));
+                let shown = former.is_none_or(|former| crate::view::user(&former) != crate::view::user(user));
+                self.log.push(Event::User { id: user.id, shown });
                 self.reclass_nodes_of(user.id);
             }
             Change::UserDeleted(user) => drop(self.users.remove(user)),
@@ -46,12 +49,9 @@ impl Coordinator {
                 self.alter_node(record.id, now, |node| node.record = NodeRecord::clone(record))
             }
             Change::NodeDeleted(node) => self.remove_node(*node),
-            Change::PolicySet { text, policy } => {
-                self.policy_text = Some(Arc::from(text.as_str()));
-                let addresses: Vec<_> = self.nodes.values().map(|entry| entry.record.addresses()).collect();
-                let nodes = self.nodes.iter().zip(&addresses);
-                let nodes = nodes.map(|((id, entry), addresses)| (*id, subject(&self.users, &entry.record, addresses)));
-                let roster = Roster::with_nodes(policy.clone(), nodes);
+            Change::PolicySet { revision, policy } => {
+                self.policy = Some(Arc::new(revision.clone()));
+                let roster = self.roster_under(policy.clone());
                 let before = std::mem::replace(&mut self.roster, Arc::new(roster));
                 self.log.push(Event::Policy { before });
             }
@@ -95,6 +95,18 @@ impl Coordinator {
                 self.derp = Arc::new(derp.clone());
                 self.log.push(Event::Derp);
             }
+            Change::SshCheckSet(check) => {
+                self.ssh_checks.insert(check.id.clone(), Arc::new(crate::SshCheck::clone(check)));
+            }
+            Change::SshCheckEnded(auth_id) => drop(self.ssh_checks.remove(auth_id)),
+            Change::SshApproved { from, to, approval } => {
+                self.ssh_approvals.insert((*from, *to), *approval);
+                if self.ssh_approvals.len() > limits::SSH_APPROVALS_MAX {
+                    let oldest = self.ssh_approvals.iter().min_by_key(|(_, approval)| approval.at);
+                    let oldest = oldest.map(|(pair, _)| *pair);
+                    oldest.into_iter().for_each(|pair| _ = self.ssh_approvals.remove(&pair));
+                }
+            }
         }
     }
 
@@ -107,9 +119,13 @@ impl Coordinator {
         let entry = Arc::new(Entry { record, reach, presence, expired, view });
         self.index(&entry.record);
         let shift = self.class(&entry.record);
+        let routes = entry.record.served_routes();
         self.nodes.insert(id, entry);
         self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
         self.set_alarms(id);
+        if !routes.is_empty() {
+            self.reroute(id, routes.into_iter().collect(), true);
+        }
     }
 
     /// Alters a node, and logs what that means to others. An alteration that nobody can see is not logged.
@@ -121,7 +137,8 @@ impl Coordinator {
         let (config, record, reach) = (&self.config, &entry.record, &entry.reach);
         let sight = Sight { config, record, reach, presence: entry.presence, expired: entry.expired };
         let seen = sight.of_peer();
-        let shift = if old.record == entry.record {
+        let same_record = old.record == entry.record;
+        let shift = if same_record {
             Shift::still(self.roster.class(id).cloned())
         } else {
             self.unindex(&old.record);
@@ -129,17 +146,20 @@ impl Coordinator {
             self.class(&entry.record)
         };
         let news = match NodePatch::between(&old.view.node, &seen) {
-            _ if !shift.is_empty() => Some(NodeNews::Whole),
-            Some(patch) if patch.is_empty() => (old.record.host != entry.record.host).then_some(NodeNews::Itself),
+            Some(patch) if patch.is_empty() => (!same_record).then_some(NodeNews::Itself),
             Some(patch) if is_cheap(&patch) => Some(NodeNews::Patch(Arc::new(patch))),
             Some(_) | None => Some(NodeNews::Whole),
         };
         if let Some(news) = news {
             let revision = self.log.push(Event::Node { id, shift, news });
-            entry.view = Arc::new(PeerView { node: seen, revision });
+            if seen != old.view.node {
+                entry.view = Arc::new(PeerView { node: seen, revision });
+            }
         }
-        self.nodes.insert(id, Arc::new(entry));
+        let entry = Arc::new(entry);
+        self.nodes.insert(id, entry.clone());
         self.set_alarms(id);
+        self.reroute_altered(&old, &entry);
     }
 
     fn remove_node(&mut self, id: NodeId) {
@@ -150,6 +170,46 @@ impl Coordinator {
         self.set_alarms(id);
         self.unsaved.remove(&id);
         self.save_at = self.save_at.filter(|_| !self.unsaved.is_empty());
+        let routes = entry.record.served_routes();
+        if !routes.is_empty() {
+            self.reroute(id, routes.into_iter().collect(), true);
+        }
+    }
+
+    /// A router may serve other routes now, or be in charge of others, for itself or for those beside it.
+    fn reroute_altered(&mut self, old: &Entry, entry: &Entry) {
+        let (routes, former) = (entry.record.served_routes(), old.record.served_routes());
+        if routes.is_empty() && former.is_empty() {
+            return;
+        }
+        let works = |entry: &Entry| entry.presence.is_online() && !entry.expired;
+        let moved = routes != former || old.record.tags != entry.record.tags;
+        if moved || works(old) != works(entry) {
+            self.reroute(entry.record.id, routes.into_iter().chain(former).collect(), moved);
+        }
+    }
+
+    /// After something has happened to a router: who is in charge of these routes now, and whose routes may be shown
+    /// otherwise. Where the router itself has changed, so may those who serve the same routes beside it.
+    fn reroute(&mut self, id: NodeId, routes: BTreeSet<Prefix>, moved: bool) {
+        let mut affected = self.elect(&routes);
+        if moved {
+            affected.insert(id);
+            affected.extend(routes.iter().flat_map(|route| self.roster.routers_of(route)));
+        }
+        if !affected.is_empty() {
+            self.log.push(Event::Routes(affected.into_iter().collect()));
+        }
+    }
+
+    /// All nodes in the light of a policy.
+    pub(crate) fn roster_under(&self, policy: Arc<Policy>) -> Roster {
+        let looks: Vec<Looks> = self.nodes.values().map(|entry| Looks::of(&entry.record)).collect();
+        let nodes = self.nodes.iter().zip(&looks).map(|((id, entry), looks)| {
+            let owner = entry.record.owner().and_then(|owner| self.users.get(&owner));
+            (*id, looks.subject(&entry.record, owner.map(Arc::as_ref)))
+        });
+        Roster::with_nodes(policy, nodes)
     }
 
     /// Nodes of a user whose name, and with it perhaps their place in the policy, has changed.
@@ -160,15 +220,17 @@ impl Coordinator {
             let Some(entry) = self.nodes.get(&id).cloned() else { continue };
             let shift = self.class(&entry.record);
             if !shift.is_empty() {
-                self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
+                self.log.push(Event::Node { id, shift, news: NodeNews::Itself });
             }
         }
     }
 
     /// Finds the class of a node anew. Tells what that means to others.
     fn class(&mut self, record: &NodeRecord) -> Shift {
-        let addresses = record.addresses();
-        Arc::make_mut(&mut self.roster).insert(record.id, &subject(&self.users, record, &addresses))
+        let looks = Looks::of(record);
+        let owner = record.owner().and_then(|owner| self.users.get(&owner));
+        let subject = looks.subject(record, owner.map(Arc::as_ref));
+        Arc::make_mut(&mut self.roster).insert(record.id, &subject)
     }
 
     fn index(&mut self, record: &NodeRecord) {
@@ -176,6 +238,9 @@ impl Coordinator {
         self.by_machine.insert((record.machine, record.id));
         self.labels.insert(record.label.clone(), record.id);
         self.addresses.insert(record.ipv4);
+        if !record.served_routes().is_empty() {
+            self.routers.insert(record.id);
+        }
         if let Some(user) = record.user {
             self.by_user.insert((user, record.id));
         }
@@ -186,6 +251,7 @@ impl Coordinator {
         self.by_machine.remove(&(record.machine, record.id));
         self.labels.remove(&record.label);
         self.addresses.remove(&record.ipv4);
+        self.routers.remove(&record.id);
         if let Some(user) = record.user {
             self.by_user.remove(&(user, record.id));
         }

@@ -6,7 +6,9 @@ use wattle_netmap::{DerpMap, NodeId, UserId};
 use wattle_policy::Policy;
 use wattle_time::{Instant, UnixTime};
 
-use crate::record::{AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, Reach, StreamId, UserRecord};
+use crate::record::{
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Reach, SshApproval, SshCheck, StreamId, UserRecord,
+};
 
 /// One fact.
 #[derive(Clone, Debug)]
@@ -31,8 +33,8 @@ pub enum Change {
     NodeDeleted(NodeId),
     /// A policy was put in force.
     PolicySet {
-        /// As it was written.
-        text: String,
+        /// As it is kept.
+        revision: PolicyRevision,
         /// As it is obeyed.
         policy: Arc<Policy>,
     },
@@ -75,6 +77,19 @@ pub enum Change {
     RegistrationEnded(AuthId),
     /// The relays are now these.
     RelaysSet(DerpMap),
+    /// An SSH check began, or is now this.
+    SshCheckSet(Box<SshCheck>),
+    /// An SSH check is over.
+    SshCheckEnded(AuthId),
+    /// Somebody was let in by SSH.
+    SshApproved {
+        /// Where they come from.
+        from: NodeId,
+        /// Where they log in.
+        to: NodeId,
+        /// By and when.
+        approval: SshApproval,
+    },
 }
 
 impl Change {
@@ -99,7 +114,10 @@ impl Change {
             | Self::KeyExpired(_)
             | Self::RegistrationStarted(_)
             | Self::RegistrationEnded(_)
-            | Self::RelaysSet(_) => false,
+            | Self::RelaysSet(_)
+            | Self::SshCheckSet(_)
+            | Self::SshCheckEnded(_)
+            | Self::SshApproved { .. } => false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What can be asked of a tailnet, and the answers.
 
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
-use wattle_netmap::{DerpMap, Endpoint, HostFacts, NodeId, User, UserId};
+use wattle_netmap::{DerpMap, Endpoint, HostFacts, NodeId, Prefix, User, UserId};
+use wattle_policy::language::document::Role;
 use wattle_time::UnixTime;
 
 use crate::change::Change;
@@ -75,6 +76,13 @@ pub enum Command {
         /// The new login name.
         login_name: String,
     },
+    /// Say what a user may do in the tailnet.
+    SetRole {
+        /// Which.
+        user: UserId,
+        /// From now on.
+        role: Role,
+    },
     /// Remove a user who has no nodes.
     DeleteUser {
         /// Which.
@@ -88,9 +96,25 @@ pub enum Command {
         key: AuthKeyId,
     },
     /// Put a policy in force.
-    SetPolicy {
-        /// HuJSON.
-        text: String,
+    SetPolicy(Box<NewPolicy>),
+    /// Say which routes a node may serve.
+    ApproveRoutes {
+        /// Which node.
+        node: NodeId,
+        /// All that it may serve from now on. One default route stands for both.
+        routes: Vec<Prefix>,
+    },
+    /// A node asks whether somebody may log in to it by SSH.
+    CheckSsh(Box<SshQuestion>),
+    /// An administrator lets somebody log in by SSH.
+    ApproveSsh {
+        /// Which check.
+        auth_id: AuthId,
+    },
+    /// An administrator turns somebody away who wants to log in by SSH.
+    DeclineSsh {
+        /// Which check.
+        auth_id: AuthId,
     },
     /// Say which relays there are.
     SetRelays(DerpMap),
@@ -138,6 +162,34 @@ pub struct Report {
     pub endpoints: Option<Vec<Endpoint>>,
     /// Its host; without `net`: what was measured is unchanged.
     pub host: Option<HostFacts>,
+}
+
+/// A policy that somebody wants.
+#[derive(Clone, Debug, Default)]
+pub struct NewPolicy {
+    /// HuJSON.
+    pub text: String,
+    /// Who wants it; empty: not known.
+    pub author: String,
+    /// Why, in their words.
+    pub note: String,
+    /// The revision that they have seen: another one in force now refuses theirs.
+    pub expected: Option<u64>,
+}
+
+/// Whether somebody may log in by SSH.
+#[derive(Clone, Debug)]
+pub struct SshQuestion {
+    /// The machine that asks, as the control channel has proven.
+    pub machine: MachinePublic,
+    /// Where they come from.
+    pub from: NodeId,
+    /// Where they want to log in: the node that asks.
+    pub to: NodeId,
+    /// As whom there.
+    pub local_user: String,
+    /// The check that was begun for this session.
+    pub auth_id: Option<AuthId>,
 }
 
 /// What a new auth key shall do.
@@ -203,4 +255,21 @@ pub enum Reply {
     },
     /// The machine is in, as this node.
     Approved(NodeId),
+    /// The policy is in force.
+    PolicySet {
+        /// As this revision.
+        revision: u64,
+    },
+    /// They may log in by SSH.
+    SshAccepted,
+    /// They may not log in by SSH.
+    SshRejected {
+        /// For them to read.
+        why: &'static str,
+    },
+    /// An administrator must decide.
+    SshHeld {
+        /// The check.
+        auth_id: AuthId,
+    },
 }

@@ -2,19 +2,19 @@
 
 mod auth_key;
 mod node;
+mod policy;
 mod register;
 mod report;
+mod routes;
+mod ssh;
 mod tick;
 mod user;
-
-use std::sync::Arc;
-
-use wattle_policy::Policy;
 
 use crate::change::Change;
 use crate::command::{Command, Decision, Reply};
 use crate::config::Now;
 use crate::dice::Dice;
+use crate::record::SshVerdict;
 use crate::refusal::Refusal;
 use crate::state::Coordinator;
 
@@ -32,17 +32,19 @@ impl Coordinator {
             Command::Disconnect { node, stream } => Ok(self.decide_disconnect(node, stream, now)),
             Command::RenameNode { node, name } => self.decide_rename_node(node, name.as_deref()),
             Command::SetTags { node, tags } => self.decide_set_tags(node, tags),
+            Command::ApproveRoutes { node, routes } => self.decide_approve_routes(node, routes),
             Command::ExpireNode { node, at } => self.decide_expire_node(node, at),
             Command::DeleteNode { node } => self.decide_delete_node(node),
             Command::CreateUser { login_name, display_name } => self.decide_create_user(login_name, display_name, now),
             Command::RenameUser { user, login_name } => self.decide_rename_user(user, login_name),
+            Command::SetRole { user, role } => self.decide_set_role(user, role),
             Command::DeleteUser { user } => self.decide_delete_user(user),
             Command::CreateAuthKey(wanted) => self.decide_create_auth_key(dice, wanted, now),
             Command::RevokeAuthKey { key } => self.decide_revoke_auth_key(key, now),
-            Command::SetPolicy { text } => {
-                let policy = Arc::new(Policy::parse(text.as_bytes())?);
-                done(vec![Change::PolicySet { text, policy }])
-            }
+            Command::SetPolicy(wanted) => self.decide_set_policy(*wanted, now),
+            Command::CheckSsh(question) => self.decide_check_ssh(dice, &question, now),
+            Command::ApproveSsh { auth_id } => self.decide_ssh(&auth_id, SshVerdict::Approved, now),
+            Command::DeclineSsh { auth_id } => self.decide_ssh(&auth_id, SshVerdict::Declined, now),
             Command::SetRelays(derp) => {
                 done(if derp == *self.derp { Vec::new() } else { vec![Change::RelaysSet(derp)] })
             }

@@ -1,83 +1,25 @@
-//! What each stream must be told. A stream is a node and the revision that it has seen; the log says what happened since.
+//! What each stream must be told. A stream is a node and what it was told last ([`Told`]); the log says what happened
+//! since.
+
+mod history;
+mod log;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::OrdMap;
-use wattle_netmap::{Delta, DerpMap, DnsConfig, FilterRule, Node, NodeId, NodePatch, User, UserId};
-use wattle_policy::{Class, Roster, Shift};
+use wattle_netmap::{Delta, DerpMap, DnsConfig, FilterRule, Node, NodeId, NodePatch, Prefix, User, UserId};
+use wattle_policy::{Chunk, Class, PacketRule, SshPermit, is_exit_route};
 
-use crate::limits;
+use crate::capabilities;
 use crate::state::{Coordinator, Entry};
-use crate::view::{PeerView, Sight};
+use crate::view::{ShownPeer, Sight};
 
-/// A point in the history of the state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(pub u64);
-
-/// Something that some stream may have to be told.
-#[derive(Clone, Debug)]
-pub(crate) enum Event {
-    /// A node came, changed or went.
-    Node {
-        id: NodeId,
-        /// What that means to the policy.
-        shift: Shift,
-        news: NodeNews,
-    },
-    /// A user's name changed.
-    User(UserId),
-    /// The policy changed. The classes of all nodes were these.
-    Policy { before: Arc<Roster> },
-    /// The relays changed.
-    Derp,
-}
-
-/// What of a node changed.
-#[derive(Clone, Debug)]
-pub(crate) enum NodeNews {
-    /// Anything.
-    Whole,
-    /// This.
-    Patch(Arc<NodePatch>),
-    /// What only the node itself is shown.
-    Itself,
-}
-
-/// The latest events.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Log {
-    /// Of the newest event.
-    revision: Revision,
-    events: OrdMap<Revision, Arc<Event>>,
-    policies: usize,
-}
-
-impl Log {
-    pub(crate) fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    /// Adds an event and forgets the oldest ones beyond the limits.
-    pub(crate) fn push(&mut self, event: Event) -> Revision {
-        self.revision.0 += 1;
-        self.policies += usize::from(matches!(event, Event::Policy { .. }));
-        self.events.insert(self.revision, Arc::new(event));
-        while self.events.len() > limits::FEED_EVENTS_MAX || self.policies > limits::FEED_POLICIES_MAX {
-            let Some((oldest, event)) = self.events.get_min().cloned() else { break };
-            self.events.remove(&oldest);
-            self.policies -= usize::from(matches!(*event, Event::Policy { .. }));
-        }
-        self.revision
-    }
-
-    /// The events after a revision, or `None` when they are forgotten.
-    fn since(&self, from: Revision) -> Option<impl Iterator<Item = &Event>> {
-        let oldest = self.events.get_min().map_or(self.revision.0, |(oldest, _)| oldest.0 - 1);
-        let next = Revision(from.0 + 1);
-        (oldest <= from.0 && from <= self.revision).then(|| self.events.range(next..).map(|(_, event)| event.as_ref()))
-    }
-}
+use history::History;
+pub use log::Revision;
+pub(crate) use log::{Event, Log, NodeNews};
+pub use told::{FeedCache, Told};
+use told::{fingerprint, settled};
 
 /// What one stream is told to catch up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,7 +33,7 @@ pub struct Update {
     /// The node itself.
     pub self_node: Option<Box<Node>>,
     /// Peers that are new or changed, or all of them, by number.
-    pub peers: Vec<Arc<PeerView>>,
+    pub peers: Vec<ShownPeer>,
     /// Peers that are gone.
     pub removed: Vec<NodeId>,
     /// Parts of peers that changed.
@@ -102,14 +44,15 @@ pub struct Update {
     pub derp: Option<Arc<DerpMap>>,
     /// Names.
     pub dns: Option<Arc<DnsConfig>>,
-    /// All packet rules.
-    pub rules: Option<Vec<FilterRule>>,
+    /// Packet rules that are new, or all of them.
+    pub chunks: Vec<Chunk>,
+    /// Packet rules that hold no more, by fingerprint.
+    pub dropped: Vec<u64>,
+    /// Who may log in by SSH, all of it.
+    pub ssh: Option<Vec<SshPermit>>,
     /// The tailnet's name.
     pub domain: Option<String>,
 }
-
-/// The name of our one list of packet rules on the wire.
-const RULES: &str = "base";
 
 impl Update {
     /// Whether there is nothing to tell.
@@ -117,12 +60,21 @@ impl Update {
         *self == Self { to: self.to, ..Self::default() }
     }
 
+    /// The name of packet rules on the wire: what they are, not where they stand in a policy, so that a rule that moves
+    /// is not told again.
+    pub fn chunk_name(fingerprint: u64) -> String {
+        format!("r{fingerprint:016x}")
+    }
+
     /// The same as a change of a map.
     pub fn to_delta(&self) -> Delta {
-        let node = |view: &Arc<PeerView>| (view.node.id, view.node.clone());
+        let rules = |chunk: &Chunk| -> Vec<FilterRule> { chunk.rules.iter().map(PacketRule::to_filter_rule).collect() };
+        let new = self.chunks.iter().map(|chunk| (Self::chunk_name(chunk.fingerprint), Some(rules(chunk))));
+        let gone = self.dropped.iter().map(|fingerprint| (Self::chunk_name(*fingerprint), None));
+        let node = |peer: &ShownPeer| (peer.view.node.id, peer.node());
         Delta {
             self_node: self.self_node.clone(),
-            all_peers: self.whole.then(|| self.peers.iter().map(|view| view.node.clone()).collect()),
+            all_peers: self.whole.then(|| self.peers.iter().map(ShownPeer::node).collect()),
             removed: self.removed.iter().copied().collect(),
             changed: if self.whole { BTreeMap::new() } else { self.peers.iter().map(node).collect() },
             patched: self.patches.iter().map(|(id, patch)| (*id, NodePatch::clone(patch))).collect(),
@@ -131,141 +83,175 @@ impl Update {
             region_scores: self.derp.as_ref().map(|derp| derp.region_scores.clone()),
             dns: self.dns.as_deref().cloned(),
             clear_rules: self.whole,
-            rules: self.rules.iter().map(|rules| (RULES.to_owned(), Some(rules.clone()))).collect(),
+            rules: gone.chain(new).collect(),
             domain: self.domain.clone(),
             ..Delta::default()
         }
     }
 }
 
-/// What happened to nodes since a revision, as far as a stream needs it.
-#[derive(Default)]
-struct History<'a> {
-    /// Nodes with events: their class at the revision, and all that changed.
-    touched: BTreeMap<NodeId, Touched<'a>>,
-    /// The classes of all nodes before the first change of policy.
-    old_roster: Option<&'a Arc<Roster>>,
-    users: BTreeSet<UserId>,
-    derp: bool,
-}
-
-struct Touched<'a> {
-    class: Option<&'a Arc<Class>>,
-    shifts: Vec<&'a Shift>,
-    whole: bool,
-    itself: bool,
-    patches: Vec<&'a Arc<NodePatch>>,
-}
-
-impl<'a> History<'a> {
-    fn read(events: impl Iterator<Item = &'a Event>) -> Self {
-        let mut history = Self::default();
-        for event in events {
-            match event {
-                Event::Node { id, shift, news } => {
-                    let old_roster = history.old_roster;
-                    let touched = history.touched.entry(*id).or_insert_with(|| Touched {
-                        class: old_roster.map_or(shift.before.as_ref(), |roster| roster.class(*id)),
-                        shifts: Vec::new(),
-                        whole: false,
-                        itself: false,
-                        patches: Vec::new(),
-                    });
-                    touched.shifts.push(shift);
-                    match news {
-                        NodeNews::Whole => touched.whole = true,
-                        NodeNews::Patch(patch) => touched.patches.push(patch),
-                        NodeNews::Itself => touched.itself = true,
-                    }
-                }
-                Event::User(user) => drop(history.users.insert(*user)),
-                Event::Policy { before } => drop(history.old_roster.get_or_insert(before)),
-                Event::Derp => history.derp = true,
-            }
-        }
-        history
-    }
-
-    /// The class of a node at the revision.
-    fn class_before(&self, coordinator: &'a Coordinator, id: NodeId) -> Option<&'a Arc<Class>> {
-        match (self.touched.get(&id), self.old_roster) {
-            (Some(touched), _) => touched.class,
-            (None, Some(roster)) => roster.class(id),
-            (None, None) => coordinator.roster.class(id),
-        }
-    }
+/// One stream that is to be told something.
+struct Listener<'a> {
+    own: NodeId,
+    entry: &'a Entry,
+    class: &'a Arc<Class>,
 }
 
 impl Coordinator {
-    /// What a node's stream must be told when it has seen `from`; `None`: nothing yet.
-    pub fn catch_up(&self, node: NodeId, from: Option<Revision>) -> Update {
+    /// What a node's stream must be told after what it was told already. It counts as told from then on.
+    pub fn catch_up(&self, node: NodeId, told: &mut Told, cache: &mut FeedCache) -> Update {
         let to = self.log.revision();
-        let (Some(entry), Some(class)) = (self.node(node), self.roster.class(node)) else {
-            return Update { to, over: true, ..Update::default() };
-        };
-        match from {
-            None => self.whole_map(entry, class),
+        let over = Update { to, over: true, ..Update::default() };
+        let (Some(entry), Some(class)) = (self.node(node), self.roster.class(node)) else { return over };
+        let listener = Listener { own: node, entry, class };
+        let update = match told.revision {
+            None => self.whole_map(&listener, told, cache),
+            Some(from) if from == to => Update { to, ..Update::default() },
             Some(from) => match self.log.since(from) {
-                Some(events) => self.changes(entry, class, &History::read(events)),
-                None => Update { to, over: true, ..Update::default() },
+                Some(events) => self.changes(&listener, &History::read(events), told, cache),
+                None => return over,
             },
-        }
+        };
+        told.revision = Some(to);
+        update
     }
 
-    fn whole_map(&self, entry: &Entry, class: &Class) -> Update {
-        let own = entry.record.id;
+    fn whole_map(&self, listener: &Listener<'_>, told: &mut Told, cache: &mut FeedCache) -> Update {
+        *told = Told::default();
+        let Listener { own, class, .. } = *listener;
         let visible = |id: NodeId| id != own && self.roster.class(id).is_some_and(|other| class.sees(other));
-        let peers: Vec<_> =
-            self.nodes.iter().filter(|(id, _)| visible(**id)).map(|(_, peer)| peer.view.clone()).collect();
-        let update = Update {
+        let mut update = Update {
             to: self.log.revision(),
             whole: true,
-            self_node: Some(Box::new(self.sight(entry).of_itself())),
             derp: Some(self.derp.clone()),
             dns: Some(self.dns.clone()),
-            rules: Some(self.roster.rules_for(own)),
             domain: Some(self.config.domain.clone()),
-            peers,
             ..Update::default()
         };
-        self.with_users(update, &BTreeSet::new())
+        for (id, peer) in self.nodes.iter().filter(|(id, _)| visible(**id)) {
+            let routes = self.shown_routes(own, *id);
+            told.routes.extend(routes.clone().map(|routes| (*id, routes)));
+            update.peers.push(ShownPeer { view: peer.view.clone(), routes });
+        }
+        self.tell_itself(listener, told, &mut update);
+        self.tell_rules(own, told, cache, &mut update);
+        self.tell_ssh(own, told, &mut update);
+        // A node that is tagged later shows this user, and a patch brings no users.
+        self.with_users(update, &BTreeSet::from([crate::TAGGED_DEVICES]))
     }
 
-    fn changes(&self, entry: &Entry, class: &Arc<Class>, history: &History<'_>) -> Update {
-        let own = entry.record.id;
-        let own_before = history.class_before(self, own);
+    fn changes(
+        &self,
+        listener: &Listener<'_>,
+        history: &History<'_>,
+        told: &mut Told,
+        cache: &mut FeedCache,
+    ) -> Update {
+        let Listener { own, class, entry } = *listener;
         let mut update = Update { to: self.log.revision(), ..Update::default() };
+        let own_touched = history.touched.get(&own);
         // Unless the eyes themselves changed, only nodes that something happened to can look different.
-        let same_eyes = history.old_roster.is_none() && own_before == Some(class);
-        let candidates: BTreeSet<NodeId> = match same_eyes {
-            true => history.touched.keys().copied().collect(),
-            false => self.nodes.keys().chain(history.touched.keys()).copied().collect(),
+        let same_eyes = history.old_roster.is_none() && own_touched.is_none_or(|own| own.class == Some(class));
+        self.tell_peers(listener, history, same_eyes, told, &mut update);
+        let moved = own_touched.is_some_and(|own| own.shifts.iter().any(|shift| !shift.is_empty()));
+        let mut shifts = history.touched.values().flat_map(|touched| &touched.shifts);
+        if !same_eyes || moved || shifts.any(|shift| class.heeds(shift)) {
+            self.tell_rules(own, told, cache, &mut update);
+        }
+        if history.old_roster.is_some() || history.people {
+            self.tell_ssh(own, told, &mut update);
+        }
+        let owner_changed = entry.record.owner().is_some_and(|owner| history.users.contains(&owner));
+        let own_news = own_touched.is_some_and(|own| own.whole || own.itself);
+        if own_news || owner_changed || history.old_roster.is_some() || history.rerouted.contains(&own) {
+            self.tell_itself(listener, told, &mut update);
+        }
+        update.derp = history.derp.then(|| self.derp.clone());
+        let renamed = history.renamed.iter().copied().filter(|user| self.knows_user(own, class, *user)).collect();
+        self.with_users(update, &renamed)
+    }
+
+    /// Peers that came, changed or went, and routes that go by way of others now.
+    fn tell_peers(
+        &self,
+        listener: &Listener<'_>,
+        history: &History<'_>,
+        same_eyes: bool,
+        told: &mut Told,
+        update: &mut Update,
+    ) {
+        let Listener { own, class, .. } = *listener;
+        let own_before = match (history.touched.get(&own), history.old_roster) {
+            (Some(touched), _) => touched.class,
+            (None, Some(roster)) => roster.class(own),
+            (None, None) => Some(class),
         };
-        let mut rules_changed = !same_eyes;
+        let happened = history.touched.keys().chain(&history.rerouted);
+        let candidates: BTreeSet<NodeId> = match same_eyes {
+            true => happened.copied().collect(),
+            false => self.nodes.keys().chain(happened).copied().collect(),
+        };
         for id in candidates.into_iter().filter(|id| *id != own) {
-            let (before, after) = (history.class_before(self, id), self.roster.class(id));
-            let touched = history.touched.get(&id);
-            rules_changed =
-                rules_changed || touched.is_some_and(|touched| touched.shifts.iter().any(|shift| class.heeds(shift)));
+            let (touched, after) = (history.touched.get(&id), self.roster.class(id));
+            let before = match (touched, history.old_roster) {
+                (Some(touched), _) => touched.class,
+                (None, Some(roster)) => roster.class(id),
+                (None, None) => after,
+            };
             let saw = before.zip(own_before).is_some_and(|(other, own)| own.sees(other));
             let sees = after.is_some_and(|other| class.sees(other));
-            match self.nodes.get(&id).filter(|_| sees) {
-                None if saw => update.removed.push(id),
-                None => {}
-                Some(peer) if !saw || touched.is_some_and(|touched| touched.whole) => {
-                    update.peers.push(peer.view.clone())
-                }
-                Some(_) => {
-                    update.patches.extend(touched.and_then(|touched| joined(&touched.patches)).map(|patch| (id, patch)))
-                }
+            let Some(peer) = self.nodes.get(&id).filter(|_| sees) else {
+                told.routes.remove(&id);
+                update.removed.extend(saw.then_some(id));
+                continue;
+            };
+            let routes = self.shown_routes(own, id);
+            let former = match &routes {
+                Some(routes) => told.routes.insert(id, routes.clone()),
+                None => told.routes.remove(&id),
+            };
+            if !saw || former != routes || touched.is_some_and(|touched| touched.whole) {
+                update.peers.push(ShownPeer { view: peer.view.clone(), routes });
+            } else if let Some(patch) = touched.and_then(|touched| touched.patch()) {
+                update.patches.push((id, patch));
             }
         }
-        let own_news = history.touched.get(&own).is_some_and(|touched| touched.whole || touched.itself);
-        update.self_node = own_news.then(|| Box::new(self.sight(entry).of_itself()));
-        update.rules = rules_changed.then(|| self.roster.rules_for(own));
-        update.derp = history.derp.then(|| self.derp.clone());
-        let renamed = history.users.iter().copied().filter(|user| self.knows_user(own, class, *user)).collect();
-        self.with_users(update, &renamed)
+    }
+
+    /// The node itself, where it is not what it was told last.
+    fn tell_itself(&self, listener: &Listener<'_>, told: &mut Told, update: &mut Update) {
+        let Listener { own, entry, .. } = *listener;
+        let role = entry.record.owner().and_then(|owner| self.users.get(&owner)).map(|user| user.role);
+        let mut node = self.sight(entry).of_itself();
+        node.capabilities = capabilities::own(role, self.roster.attributes(own));
+        let served = entry.record.served_routes();
+        let in_charge = |route: &&Prefix| !is_exit_route(route) && self.primary_of(route) == Some(own);
+        node.primary_routes = served.iter().filter(in_charge).copied().collect();
+        node.allowed_ips.extend(served);
+        let settled = settled(&node);
+        if told.itself.as_ref() != Some(&settled) {
+            told.itself = Some(settled);
+            update.self_node = Some(Box::new(node));
+        }
+    }
+
+    /// Packet rules that are new, and those that hold no more.
+    fn tell_rules(&self, own: NodeId, told: &mut Told, cache: &mut FeedCache, update: &mut Update) {
+        let chunks = self.roster.chunks_for(own, &mut cache.packets);
+        let hold: BTreeSet<u64> = chunks.iter().map(|chunk| chunk.fingerprint).collect();
+        update.dropped = told.chunks.difference(&hold).copied().collect();
+        let mut known = std::mem::replace(&mut told.chunks, hold);
+        // Two rules of a policy may come to the same.
+        update.chunks = chunks.into_iter().filter(|chunk| known.insert(chunk.fingerprint)).collect();
+    }
+
+    /// Who may log in, where that is not what was told last.
+    fn tell_ssh(&self, own: NodeId, told: &mut Told, update: &mut Update) {
+        let permits = self.roster.ssh_for(own);
+        let fresh = Some(fingerprint(&permits));
+        if std::mem::replace(&mut told.ssh, fresh) != fresh {
+            update.ssh = Some(permits);
+        }
     }
 
     /// Whether a node is shown nodes of this user, or belongs to them.
@@ -276,11 +262,11 @@ impl Coordinator {
         nodes.filter(belongs).any(visible)
     }
 
-    /// Adds the users that a stream needs: those of nodes that it is told of, and those of `renamed` whom it knows.
-    fn with_users(&self, mut update: Update, renamed: &BTreeSet<UserId>) -> Update {
-        let told = update.peers.iter().map(|view| &view.node).chain(update.self_node.as_deref());
+    /// Adds the users that a stream needs: those of nodes that it is told of, and others that it must know.
+    fn with_users(&self, mut update: Update, others: &BTreeSet<UserId>) -> Update {
+        let told = update.peers.iter().map(|peer| &peer.view.node).chain(update.self_node.as_deref());
         let mut users: BTreeSet<UserId> = told.map(|node| node.user).collect();
-        users.extend(renamed);
+        users.extend(others);
         let profile = |id: &UserId| match self.users.get(id) {
             Some(user) => Some(crate::view::user(user)),
             None => (*id == crate::TAGGED_DEVICES).then(crate::view::tagged_devices),
@@ -293,14 +279,4 @@ impl Coordinator {
         let Entry { record, reach, presence, expired, .. } = entry;
         Sight { config: &self.config, record, reach, presence: *presence, expired: *expired }
     }
-}
-
-/// Several patches as one; the only one is not copied.
-fn joined(patches: &[&Arc<NodePatch>]) -> Option<Arc<NodePatch>> {
-    let (first, rest) = patches.split_first()?;
-    let mut joined = Arc::clone(first);
-    for patch in rest {
-        Arc::make_mut(&mut joined).merge(NodePatch::clone(patch));
-    }
-    Some(joined)
 }

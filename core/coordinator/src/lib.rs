@@ -5,7 +5,8 @@
 //! keeps them, then *applied* ([`Coordinator::apply`], which cannot fail); after that [`Coordinator::catch_up`] tells each
 //! map stream what it has missed.
 //!
-//! **What it is not.** A server, a store or a wire format. It knows of a stream only the node and a revision.
+//! **What it is not.** A server, a store or a wire format. It keeps nothing about a stream but its number: what a stream was
+//! told ([`Told`]) is kept by the stream.
 //!
 //! **How to drive it.** Decide, commit what [`Change::is_durable`], apply, wake the streams. Call with [`Command::Tick`]
 //! when [`Coordinator::next_timeout`] comes. For a group commit keep a clone and put it back when the commit fails.
@@ -18,6 +19,7 @@
 mod addresses;
 mod alarms;
 mod apply;
+mod capabilities;
 mod change;
 mod command;
 mod config;
@@ -28,21 +30,26 @@ pub mod limits;
 mod names;
 mod record;
 mod refusal;
+mod routes;
 mod snapshot;
 mod state;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use change::Change;
-pub use command::{Command, Decision, NewAuthKey, Register, Reply, Report};
+pub use command::{Command, Decision, NewAuthKey, NewPolicy, Register, Reply, Report, SshQuestion};
 pub use config::{Config, Now};
 pub use dice::Dice;
-pub use feed::{Revision, Update};
+pub use feed::{FeedCache, Revision, Told, Update};
 pub use record::{
-    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, StreamId, UserRecord,
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, SshApproval, SshCheck,
+    SshVerdict, StreamId, UserRecord,
 };
 pub use refusal::{Refusal, RefusalKind};
+pub use routes::NodeRoutes;
 pub use snapshot::{NextNumbers, Snapshot};
 pub use state::{Coordinator, Entry};
-pub use view::{PeerView, TAGGED_DEVICES};
+pub use view::{PeerView, ShownPeer, TAGGED_DEVICES};
+pub use wattle_policy::language::document::Role;

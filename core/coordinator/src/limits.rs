@@ -32,3 +32,13 @@ pub const FEED_EVENTS_MAX: usize = 16_384;
 pub const FEED_POLICIES_MAX: usize = 8;
 /// Longest time between two looks at the wall clock, which can be set while timers run.
 pub const WALL_CLOCK_CHECK: Duration = Duration::from_secs(15 * 60);
+/// Characters of the note that comes with a policy, and of its author's name.
+pub const NOTE_CHARS_MAX: usize = 1_000;
+/// SSH checks that wait or were just decided. The oldest makes room for the newest.
+pub const SSH_CHECKS_MAX: usize = 1_000;
+/// How long an SSH check waits. A person sits before a terminal.
+pub const SSH_CHECK_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// How long its outcome is kept for the node that asks for it again.
+pub const SSH_OUTCOME_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Pairs of nodes for which it is remembered when somebody was let in by SSH. The oldest makes room for the newest.
+pub const SSH_APPROVALS_MAX: usize = 10_000;

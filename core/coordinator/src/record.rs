@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
-use wattle_netmap::{Endpoint, HostFacts, NetFacts, NodeId, RegionId, StableId, UserId};
+use wattle_netmap::{Endpoint, HostFacts, NetFacts, NodeId, Prefix, RegionId, StableId, UserId};
+use wattle_policy::is_exit_route;
+use wattle_policy::language::document::Role;
 use wattle_time::{Instant, UnixTime};
 
 /// A person.
@@ -19,6 +21,10 @@ pub struct UserRecord {
     pub display_name: String,
     /// When they were made known.
     pub created: UnixTime,
+    /// What they may do in the tailnet.
+    pub role: Role,
+    /// Groups that their identity provider says they are in, without `group:`.
+    pub groups: Vec<String>,
 }
 
 /// A policy that was put in force at some time. The one with the highest number is in force.
@@ -104,6 +110,8 @@ pub struct NodeRecord {
     pub host: HostFacts,
     /// Capability version of its client.
     pub capability_version: u16,
+    /// Routes that it may serve, offered or not, sorted.
+    pub approved_routes: Vec<Prefix>,
 }
 
 impl NodeRecord {
@@ -115,6 +123,17 @@ impl NodeRecord {
     /// The user that it belongs to, which a tagged node does not.
     pub fn owner(&self) -> Option<UserId> {
         self.user.filter(|_| self.tags.is_empty())
+    }
+
+    /// The routes that it serves: those that it offers and may serve.
+    pub fn served_routes(&self) -> Vec<Prefix> {
+        self.host.routable_ips.iter().filter(|route| self.approved_routes.contains(route)).copied().collect()
+    }
+
+    /// Whether it may be used as an exit node.
+    pub fn is_exit_node(&self) -> bool {
+        let mut offered = self.host.routable_ips.iter().filter(|route| is_exit_route(route));
+        offered.any(|route| self.approved_routes.contains(route))
     }
 
     /// Whether its key is no longer valid.
@@ -220,4 +239,46 @@ pub struct Pending {
     pub capability_version: u16,
     /// When it asked.
     pub created: UnixTime,
+}
+
+/// Somebody who wants to log in by SSH and must be let in by an administrator first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshCheck {
+    /// Its name.
+    pub id: AuthId,
+    /// The node that they come from.
+    pub from: NodeId,
+    /// Who owns that node; `None`: it is tagged.
+    pub user: Option<UserId>,
+    /// The node that they want to log in to.
+    pub to: NodeId,
+    /// As whom there.
+    pub local_user: String,
+    /// When they asked.
+    pub created: UnixTime,
+    /// What became of it.
+    pub verdict: SshVerdict,
+}
+
+/// What became of an SSH check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SshVerdict {
+    /// Nobody has decided.
+    #[default]
+    Waiting,
+    /// An administrator let them in.
+    Approved,
+    /// An administrator turned them away.
+    Declined,
+    /// Nobody decided in time.
+    TimedOut,
+}
+
+/// That somebody was let in by SSH: not asked again for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SshApproval {
+    /// Who owned the node that they came from.
+    pub user: Option<UserId>,
+    /// When.
+    pub at: UnixTime,
 }

@@ -1,7 +1,7 @@
 //! Why a command was not obeyed: each a sentence for the person who will read it.
 
 use wattle_netmap::{NodeId, UserId};
-use wattle_policy::Problems;
+use wattle_policy::{Failure, Problems};
 
 use crate::record::AuthKeyId;
 
@@ -85,6 +85,26 @@ pub enum Refusal {
     /// The policy is wrong.
     #[error(transparent)]
     Policy(#[from] Problems),
+    /// The policy's tests would fail.
+    #[error("the policy's tests would fail: {}", sentences(.0))]
+    PolicyTests(Vec<Failure>),
+    /// Somebody else was quicker.
+    #[error("the policy was changed meanwhile: revision {current} is in force, not {expected}")]
+    PolicyMoved {
+        /// What the author has seen.
+        expected: u64,
+        /// What is in force.
+        current: u64,
+    },
+    /// Somebody must be in charge.
+    #[error("the tailnet would have no owner: make somebody else its owner first")]
+    LastOwner,
+    /// More routes than any router needs.
+    #[error("a node has at most {} approved routes", crate::limits::HOST_LIST_MAX)]
+    TooManyRoutes,
+    /// An SSH check that has ended or never was.
+    #[error("nobody waits under this name: they were let in, turned away, or have waited too long")]
+    UnknownSshCheck,
     /// There is no room.
     #[error("the tailnet is full: it holds at most {0} {1}")]
     Full(usize, &'static str),
@@ -117,7 +137,9 @@ impl Refusal {
             | Self::NoNodeKey
             | Self::BadUserName(_)
             | Self::BadNodeName(_)
-            | Self::Policy(_) => RefusalKind::Invalid,
+            | Self::Policy(_)
+            | Self::PolicyTests(_)
+            | Self::TooManyRoutes => RefusalKind::Invalid,
             Self::UnknownAuthKey
             | Self::AuthKeyExpired
             | Self::AuthKeyRevoked
@@ -128,9 +150,18 @@ impl Refusal {
             | Self::UnknownNodeKey
             | Self::UnknownUser(_)
             | Self::UnknownKeyNumber(_)
-            | Self::UnknownRegistration => RefusalKind::NotFound,
-            Self::UserExists(_) | Self::NodeNameTaken(_) | Self::UserHasNodes(..) => RefusalKind::Conflict,
+            | Self::UnknownRegistration
+            | Self::UnknownSshCheck => RefusalKind::NotFound,
+            Self::UserExists(_)
+            | Self::NodeNameTaken(_)
+            | Self::UserHasNodes(..)
+            | Self::PolicyMoved { .. }
+            | Self::LastOwner => RefusalKind::Conflict,
             Self::Full(..) => RefusalKind::Full,
         }
     }
+}
+
+fn sentences(failures: &[Failure]) -> String {
+    failures.iter().map(|failure| failure.message.as_str()).collect::<Vec<_>>().join("; ")
 }

@@ -2,7 +2,7 @@
 
 use wattle_netmap::NodeId;
 
-use crate::record::{AuthKey, NodeRecord, Reach, UserRecord};
+use crate::record::{AuthKey, NodeRecord, PolicyRevision, Reach, UserRecord};
 use crate::state::Coordinator;
 
 /// What a store loads. Lists are sorted by number.
@@ -16,8 +16,8 @@ pub struct Snapshot {
     pub nodes: Vec<NodeRecord>,
     /// Where they could be reached when that was last written.
     pub reach: Vec<(NodeId, Reach)>,
-    /// The text of the policy; `None` allows everything.
-    pub policy: Option<String>,
+    /// The policy in force; `None` allows everything.
+    pub policy: Option<PolicyRevision>,
     /// Numbers not used yet.
     pub next: NextNumbers,
 }
@@ -47,7 +47,7 @@ impl Coordinator {
             auth_keys: self.auth_keys.values().map(|key| AuthKey::clone(key)).collect(),
             nodes: self.nodes.values().map(|entry| entry.record.clone()).collect(),
             reach: self.nodes.iter().map(|(id, entry)| (*id, entry.reach.clone())).collect(),
-            policy: self.policy_text.as_deref().map(str::to_owned),
+            policy: self.policy.as_deref().cloned(),
             next: self.next,
         }
     }

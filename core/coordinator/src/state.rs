@@ -1,20 +1,23 @@
 //! The state itself, its look-ups and its timers. It is altered in `apply.rs` only.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use imbl::{OrdMap, OrdSet};
 use wattle_keys::{MachinePublic, NodePublic};
-use wattle_netmap::{DerpMap, DnsConfig, NodeId, User, UserId};
-use wattle_policy::language::document::Role;
-use wattle_policy::{Person, Policy, Problems, Roster, Subject};
+use wattle_netmap::{DerpMap, DnsConfig, NodeId, Prefix, User, UserId};
+use wattle_policy::{Policy, Problems, Roster};
 use wattle_time::{Deadline, Instant, UnixTime, earliest};
 
 use crate::alarms::Alarms;
 use crate::config::{Config, Now};
 use crate::feed::Log;
-use crate::record::{AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, Presence, Reach, StreamId, UserRecord};
+use crate::record::{
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, SshApproval, SshCheck,
+    SshVerdict, StreamId, UserRecord,
+};
 use crate::snapshot::{NextNumbers, Snapshot};
 use crate::view::{self, PeerView};
 use crate::{Revision, limits};
@@ -29,7 +32,7 @@ pub struct Coordinator {
     pub(crate) auth_keys: OrdMap<AuthKeyId, Arc<AuthKey>>,
     pub(crate) nodes: OrdMap<NodeId, Arc<Entry>>,
     pub(crate) pending: OrdMap<AuthId, Arc<Pending>>,
-    pub(crate) policy_text: Option<Arc<str>>,
+    pub(crate) policy: Option<Arc<PolicyRevision>>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) derp: Arc<DerpMap>,
     pub(crate) dns: Arc<DnsConfig>,
@@ -41,6 +44,14 @@ pub struct Coordinator {
     pub(crate) by_user: OrdSet<(UserId, NodeId)>,
     pub(crate) labels: OrdMap<String, NodeId>,
     pub(crate) addresses: OrdSet<Ipv4Addr>,
+    /// Nodes that serve routes.
+    pub(crate) routers: OrdSet<NodeId>,
+    /// Who is in charge of a subnet route.
+    pub(crate) primaries: OrdMap<Prefix, NodeId>,
+
+    pub(crate) ssh_checks: OrdMap<AuthId, Arc<SshCheck>>,
+    /// When somebody was let in by SSH from one node to another.
+    pub(crate) ssh_approvals: OrdMap<(NodeId, NodeId), SshApproval>,
 
     /// When keys expire that have not.
     pub(crate) expiries: Alarms<UnixTime>,
@@ -74,7 +85,7 @@ impl Coordinator {
     /// Takes up what a store has kept. It fails only if this version does not understand the policy.
     pub fn new(config: Config, snapshot: Snapshot, now: Now) -> Result<Self, Problems> {
         let policy = match &snapshot.policy {
-            Some(text) => Policy::parse(text.as_bytes())?,
+            Some(revision) => Policy::parse(revision.text.as_bytes())?,
             None => Policy::allow_all(),
         };
         let mut coordinator = Self {
@@ -83,7 +94,7 @@ impl Coordinator {
             auth_keys: snapshot.auth_keys.into_iter().map(|key| (key.id, Arc::new(key))).collect(),
             nodes: OrdMap::new(),
             pending: OrdMap::new(),
-            policy_text: snapshot.policy.map(Arc::from),
+            policy: snapshot.policy.map(Arc::new),
             roster: Arc::new(Roster::new(Arc::new(policy))),
             derp: Arc::new(config.derp.clone()),
             dns: Arc::new(view::dns_config(&config)),
@@ -94,6 +105,10 @@ impl Coordinator {
             by_user: OrdSet::new(),
             labels: OrdMap::new(),
             addresses: OrdSet::new(),
+            routers: OrdSet::new(),
+            primaries: OrdMap::new(),
+            ssh_checks: OrdMap::new(),
+            ssh_approvals: OrdMap::new(),
             expiries: Alarms::new(),
             removals: Alarms::new(),
             graces: Alarms::new(),
@@ -153,7 +168,37 @@ impl Coordinator {
 
     /// The policy's text; `None` allows everything.
     pub fn policy_text(&self) -> Option<&str> {
-        self.policy_text.as_deref()
+        self.policy.as_ref().map(|revision| revision.text.as_str())
+    }
+
+    /// The policy in force, as it is kept; `None` allows everything.
+    pub fn policy_head(&self) -> Option<&PolicyRevision> {
+        self.policy.as_deref()
+    }
+
+    /// The number of the policy in force; 0: none was ever set.
+    pub fn policy_revision(&self) -> u64 {
+        self.policy.as_ref().map_or(0, |revision| revision.number)
+    }
+
+    /// The nodes in the light of the policy. A clone costs nothing, and can be asked elsewhere.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// What the nodes would be in the light of another policy. Its tests are not run.
+    pub fn try_policy(&self, text: &str) -> Result<Roster, Problems> {
+        Ok(self.roster_under(Arc::new(Policy::parse(text.as_bytes())?)))
+    }
+
+    /// Those who wait to log in by SSH, and those of whom was just decided.
+    pub fn ssh_checks(&self) -> impl Iterator<Item = &SshCheck> {
+        self.ssh_checks.values().map(Arc::as_ref)
+    }
+
+    /// One of them.
+    pub fn ssh_check(&self, auth_id: &AuthId) -> Option<&SshCheck> {
+        self.ssh_checks.get(auth_id).map(Arc::as_ref)
     }
 
     /// Whether a relay should serve this key: it is a node's, and has not expired.
@@ -181,10 +226,12 @@ impl Coordinator {
             at.map(|at| Deadline::at(now.mono + at.since(now.wall).min(limits::WALL_CLOCK_CHECK), why))
         };
         let oldest = self.pending.values().map(|pending| pending.created.plus(limits::PENDING_LIFETIME)).min();
+        let ssh = self.ssh_checks.values().map(|check| check.created.plus(ssh_lifetime(check))).min();
         earliest([
             wall(self.expiries.first(), "key expires"),
             wall(self.removals.first(), "ephemeral node is removed"),
             wall(oldest, "registration has waited too long"),
+            wall(ssh, "SSH check has waited too long"),
             self.graces.first().map(|at| Deadline::at(at, "node counts as offline")),
             self.save_at.map(|at| Deadline::at(at, "reach is written")),
         ])
@@ -199,13 +246,10 @@ impl Coordinator {
     }
 }
 
-/// A node as the policy looks at it.
-pub(crate) fn subject<'a>(
-    users: &'a OrdMap<UserId, Arc<UserRecord>>,
-    record: &'a NodeRecord,
-    addresses: &'a [IpAddr; 2],
-) -> Subject<'a> {
-    let owner = record.owner().and_then(|owner| users.get(&owner));
-    let person = owner.map(|user| Person { id: user.id, login: &user.login_name, role: Role::Member, groups: &[] });
-    Subject::new(person, &record.tags, addresses)
+/// How long an SSH check stays as it is.
+pub(crate) fn ssh_lifetime(check: &SshCheck) -> Duration {
+    match check.verdict {
+        SshVerdict::Waiting => limits::SSH_CHECK_LIFETIME,
+        SshVerdict::Approved | SshVerdict::Declined | SshVerdict::TimedOut => limits::SSH_OUTCOME_LIFETIME,
+    }
 }

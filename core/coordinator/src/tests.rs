@@ -1,7 +1,10 @@
 //! Stories of one tailnet, told by commands.
 
 mod feed;
+mod policies;
 mod registration;
+mod routes;
+mod ssh;
 mod streams;
 
 use std::time::Duration;
@@ -11,7 +14,8 @@ use wattle_netmap::{DerpMap, HostFacts, NodeId, UserId};
 use wattle_time::{Instant, UnixTime};
 
 use crate::{
-    AuthId, Command, Config, Coordinator, Dice, NewAuthKey, Now, Refusal, Register, Reply, Report, Snapshot, StreamId,
+    AuthId, Command, Config, Coordinator, Dice, NewAuthKey, NewPolicy, Now, Refusal, Register, Reply, Report, Snapshot,
+    StreamId,
 };
 
 /// A coordinator with its dice and a clock that tests turn.
@@ -102,6 +106,15 @@ impl Tailnet {
             Ok(Reply::AuthKeyCreated { secret, .. }) => secret,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(crate) fn policy(&mut self, text: &str) -> Result<Reply, Refusal> {
+        self.ask(Command::SetPolicy(Box::new(NewPolicy { text: text.to_owned(), ..NewPolicy::default() })))
+    }
+
+    /// A reusable key of a user.
+    pub(crate) fn key_of(&mut self, user: UserId) -> String {
+        self.auth_key(NewAuthKey { user: Some(user), reusable: true, ..NewAuthKey::default() })
     }
 
     pub(crate) fn register(&mut self, request: Register) -> Result<Reply, Refusal> {

@@ -1,9 +1,12 @@
 //! A node as others and it itself see it, and what everybody is told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use wattle_netmap::{DnsConfig, HostFacts, Node, Prefix, User, UserId};
+use wattle_netmap::{Capability, DnsConfig, HostFacts, Node, Prefix, User, UserId};
+use wattle_policy::is_exit_route;
 
+use crate::capabilities::SUGGEST_EXIT_NODE;
 use crate::config::Config;
 use crate::feed::Revision;
 use crate::record::{NodeRecord, Presence, Reach, UserRecord};
@@ -21,6 +24,26 @@ pub struct PeerView {
     pub revision: Revision,
 }
 
+/// A peer as one viewer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownPeer {
+    /// What all who see it see.
+    pub view: Arc<PeerView>,
+    /// The routes that this viewer may use; `None`: none.
+    pub routes: Option<Arc<[Prefix]>>,
+}
+
+impl ShownPeer {
+    /// The whole of it.
+    pub fn node(&self) -> Node {
+        let mut node = self.view.node.clone();
+        let routes = self.routes.iter().flat_map(|routes| routes.iter().copied());
+        node.allowed_ips.extend(routes.clone());
+        node.primary_routes = routes.filter(|route| !is_exit_route(route)).collect();
+        node
+    }
+}
+
 /// All that views are made of.
 pub(crate) struct Sight<'a> {
     pub(crate) config: &'a Config,
@@ -34,8 +57,10 @@ impl Sight<'_> {
     /// As a peer sees the node: of its host only what people and programs ask for.
     pub(crate) fn of_peer(&self) -> Node {
         let host = &self.record.host;
+        let suggested = Capability { name: SUGGEST_EXIT_NODE.to_owned(), values: Vec::new() };
         Node {
             machine: None,
+            capabilities: self.record.is_exit_node().then_some(suggested).into_iter().collect(),
             host: HostFacts {
                 os: host.os.clone(),
                 hostname: host.hostname.clone(),

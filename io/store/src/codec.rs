@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use wattle_netmap::{Endpoint, EndpointKind, HostFacts, NetFacts};
+use wattle_coordinator::Role;
+use wattle_netmap::{Endpoint, EndpointKind, HostFacts, NetFacts, Prefix};
 use wattle_time::UnixTime;
 use wattle_wire::control::Hostinfo;
 use wattle_wire::convert::{hostinfo_from_wire, hostinfo_to_wire};
@@ -44,6 +45,34 @@ pub(crate) fn tags(tags: &[String]) -> String {
 
 pub(crate) fn tags_back(text: &str) -> Result<Vec<String>, BadColumn> {
     Ok(serde_json::from_str(text)?)
+}
+
+pub(crate) fn routes(routes: &[Prefix]) -> String {
+    json(&routes.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+pub(crate) fn routes_back(text: &str) -> Result<Vec<Prefix>, BadColumn> {
+    let routes: Vec<String> = serde_json::from_str(text)?;
+    routes.iter().map(|route| Ok(route.parse()?)).collect()
+}
+
+const ROLES: [(Role, &str); 7] = [
+    (Role::Owner, "owner"),
+    (Role::Admin, "admin"),
+    (Role::ItAdmin, "it-admin"),
+    (Role::NetworkAdmin, "network-admin"),
+    (Role::BillingAdmin, "billing-admin"),
+    (Role::Auditor, "auditor"),
+    (Role::Member, "member"),
+];
+
+pub(crate) fn role(role: Role) -> &'static str {
+    ROLES.iter().find(|(known, _)| *known == role).map_or("member", |(_, text)| text)
+}
+
+pub(crate) fn role_back(text: &str) -> Result<Role, BadColumn> {
+    let found = ROLES.iter().find(|(_, known)| *known == text);
+    found.map(|(role, _)| *role).ok_or_else(|| BadColumn(format!("unknown role {text}")))
 }
 
 /// As on the wire, which ignores what it does not know: an older server can read what a newer one wrote.

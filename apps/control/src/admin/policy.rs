@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use wattle_coordinator::Command;
+use wattle_coordinator::{Command, NewPolicy};
 use wattle_policy::Policy;
 
 use super::documents::{DoneDocument, PolicyDocument};
@@ -18,7 +18,8 @@ pub(super) async fn set(
     State(tailnet): State<LoopHandle>,
     Json(policy): Json<PolicyDocument>,
 ) -> Result<Json<DoneDocument>, Problem> {
-    tailnet.ask(Command::SetPolicy { text: policy.text }).await?;
+    let wanted = NewPolicy { text: policy.text, ..NewPolicy::default() };
+    tailnet.ask(Command::SetPolicy(Box::new(wanted))).await?;
     Ok(Json(DoneDocument {}))
 }
 

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use wattle_coordinator::{AuthId, Command, Coordinator, Refusal, Reply, Report};
+use wattle_coordinator::{AuthId, Command, Coordinator, FeedCache, Refusal, Reply, Report, SshVerdict, Told, Update};
 use wattle_keys::{MachinePublic, NodePublic};
+use wattle_netmap::NodeId;
 use wattle_store::StoreError;
 use wattle_time::UnixTime;
 
 use super::Message;
 use super::members::Members;
-use crate::map_stream::{MapStream, PeerJson};
+use crate::map_stream::{JsonCache, MapStream};
 
 /// The loop, for everybody else. Clones are cheap.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct LoopHandle {
     changes: watch::Receiver<u64>,
     members: Arc<Members>,
     counters: Arc<Counters>,
-    peer_json: Arc<PeerJson>,
+    json: Arc<JsonCache>,
 }
 
 /// Why a command was not carried out.
@@ -45,6 +46,17 @@ pub(crate) struct PendingView {
     pub(crate) os: String,
     pub(crate) machine: MachinePublic,
     pub(crate) since: UnixTime,
+}
+
+/// Somebody who wants to log in by SSH, for the page that names them.
+#[derive(Clone, Debug)]
+pub(crate) struct SshCheckView {
+    pub(crate) person: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) local_user: String,
+    pub(crate) since: UnixTime,
+    pub(crate) verdict: SshVerdict,
 }
 
 /// Counts for `/metrics`.
@@ -93,9 +105,9 @@ impl LoopHandle {
         changes: watch::Receiver<u64>,
         members: Arc<Members>,
         counters: Arc<Counters>,
-        peer_json: Arc<PeerJson>,
+        json: Arc<JsonCache>,
     ) -> Self {
-        Self { messages, changes, members, counters, peer_json }
+        Self { messages, changes, members, counters, json }
     }
 
     /// Has a command carried out. The answer comes when it is durable.
@@ -119,21 +131,50 @@ impl LoopHandle {
         &self,
         look: impl FnOnce(&Coordinator) -> T + Send + 'static,
     ) -> Result<T, AskError> {
+        self.look(move |coordinator, _| look(coordinator)).await
+    }
+
+    /// What a node must be told after what it was told already.
+    pub(crate) async fn catch_up(&self, node: NodeId, mut told: Told) -> Result<(Update, Told), AskError> {
+        self.look(move |coordinator, feed| {
+            let update = coordinator.catch_up(node, &mut told, feed);
+            (update, told)
+        })
+        .await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Coordinator, &mut FeedCache) -> T + Send + 'static,
+    ) -> Result<T, AskError> {
         let (answer, seen) = oneshot::channel();
-        let look = Box::new(move |coordinator: &Coordinator| drop(answer.send(look(coordinator))));
+        let look = Box::new(move |coordinator: &Coordinator, feed: &mut FeedCache| {
+            drop(answer.send(look(coordinator, feed)));
+        });
         self.messages.send(Message::Read(look)).await.map_err(|_| AskError::Stopping)?;
         seen.await.map_err(|_| AskError::Stopping)
     }
 
     /// Waits until an administrator has decided about a registration, or it is gone, or time is up.
     pub(crate) async fn wait_for_approval(&self, auth_id: AuthId, _node_key: NodePublic, up_to: Duration) {
+        self.wait_while(up_to, move |coordinator| coordinator.registration(&auth_id).is_some()).await;
+    }
+
+    /// Waits until an administrator has decided about an SSH check, or it is gone, or time is up.
+    pub(crate) async fn wait_for_ssh(&self, auth_id: AuthId, up_to: Duration) {
+        let waits = move |coordinator: &Coordinator| {
+            coordinator.ssh_check(&auth_id).is_some_and(|check| check.verdict == SshVerdict::Waiting)
+        };
+        self.wait_while(up_to, waits).await;
+    }
+
+    async fn wait_while(&self, up_to: Duration, waits: impl Fn(&Coordinator) -> bool + Clone + Send + 'static) {
         let mut changes = self.changes.clone();
         let decided = async {
             loop {
                 changes.mark_unchanged();
-                let id = auth_id.clone();
-                let waits = self.read(move |coordinator| coordinator.registration(&id).is_some()).await;
-                if !waits.unwrap_or(false) || changes.changed().await.is_err() {
+                let still = self.read(waits.clone()).await;
+                if !still.unwrap_or(false) || changes.changed().await.is_err() {
                     return;
                 }
             }
@@ -164,6 +205,24 @@ impl LoopHandle {
                 os: pending.host.os.clone(),
                 machine: pending.machine,
                 since: pending.created,
+            })
+        });
+        found.await.ok().flatten()
+    }
+
+    /// Somebody who wants to log in by SSH.
+    pub(crate) async fn ssh_check(&self, auth_id: AuthId) -> Option<SshCheckView> {
+        let found = self.read(move |coordinator| {
+            let check = coordinator.ssh_check(&auth_id)?;
+            let name = |node| coordinator.node(node).map(|entry| entry.view.node.name.clone()).unwrap_or_default();
+            let owner = check.user.and_then(|user| coordinator.users().find(|known| known.id == user));
+            Some(SshCheckView {
+                person: owner.map_or_else(|| "A tagged device".to_owned(), |user| user.login_name.clone()),
+                from: name(check.from),
+                to: name(check.to),
+                local_user: check.local_user.clone(),
+                since: check.created,
+                verdict: check.verdict,
             })
         });
         found.await.ok().flatten()
@@ -201,9 +260,9 @@ impl LoopHandle {
         self.changes.clone()
     }
 
-    /// The JSON of peers, made once for all streams.
-    pub(crate) fn peer_json(&self) -> &PeerJson {
-        &self.peer_json
+    /// The JSON that is made once for all streams.
+    pub(crate) fn json(&self) -> &JsonCache {
+        &self.json
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use axum::{Extension, Router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use wattle_coordinator::{Command, Config, Coordinator, Dice, NewAuthKey, Reply};
+use wattle_coordinator::{Command, Config, Coordinator, Dice, NewAuthKey, NewPolicy, Reply};
 use wattle_keys::{MachinePrivate, NodePrivate};
 use wattle_link::Peer;
 use wattle_netmap::DerpMap;
@@ -61,7 +61,10 @@ impl Lab {
         let name = "alice".to_owned();
         let made = self.site.tailnet.ask(Command::CreateUser { login_name: name, display_name: String::new() }).await;
         let Ok(Reply::UserCreated(user)) = made else { panic!("{made:?}") };
-        let new = NewAuthKey { user: Some(user), ..NewAuthKey::default() };
+        self.key_of(NewAuthKey { user: Some(user), ..NewAuthKey::default() }).await
+    }
+
+    async fn key_of(&self, new: NewAuthKey) -> String {
         let made = self.site.tailnet.ask(Command::CreateAuthKey(new)).await;
         let Ok(Reply::AuthKeyCreated { secret, .. }) = made else { panic!("{made:?}") };
         secret
@@ -147,6 +150,44 @@ async fn a_node_key_is_of_use_to_its_own_machine_only() {
     assert_eq!(lab.inside(2, 130, post("/machine/map", &report)).await.0, StatusCode::FORBIDDEN);
     let stranger = json!({ "Version": 130, "NodeKey": node_key(9), "Stream": true });
     assert_eq!(lab.inside(1, 130, post("/machine/map", &stranger)).await.0, StatusCode::NOT_FOUND);
+}
+
+const CHECKED: &str = r#"{"tagOwners": {"tag:web": []}, "acls": [{"action": "accept", "src": ["*"], "dst": ["*:22"]}],
+    "ssh": [{"action": "check", "src": ["autogroup:member"], "dst": ["tag:web"], "users": ["root"]}]}"#;
+
+#[tokio::test]
+async fn who_wants_a_shell_in_check_mode_waits_for_an_administrator() {
+    let lab = Lab::new().await;
+    let policy = NewPolicy { text: CHECKED.to_owned(), ..NewPolicy::default() };
+    lab.site.tailnet.ask(Command::SetPolicy(Box::new(policy))).await.unwrap();
+    lab.register(1, 1, json!({ "Auth": { "AuthKey": lab.auth_key().await } })).await;
+    let tagged = NewAuthKey { tags: vec!["tag:web".to_owned()], ..NewAuthKey::default() };
+    lab.register(2, 2, json!({ "Auth": { "AuthKey": lab.key_of(tagged).await } })).await;
+
+    let path = "/machine/ssh/action/1/to/2?local_user=root";
+    assert_eq!(lab.inside(1, 130, get(path)).await.0, StatusCode::FORBIDDEN, "only the server itself may ask");
+    assert_eq!(lab.inside(2, 130, get("/machine/ssh/action/1/to/9?local_user=root")).await.0, StatusCode::NOT_FOUND);
+    let (_, text) = lab.inside(2, 130, get(path)).await;
+    let held: Value = serde_json::from_str(&text).unwrap();
+    let (message, again) = (held["message"].as_str().unwrap(), held["holdAndDelegate"].as_str().unwrap());
+    let page = message.split_whitespace().find(|word| word.starts_with("http")).unwrap();
+    let page = page.strip_prefix("http://vpn.example.com").unwrap();
+    let (status, shown) = lab.outside(get(page)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        shown.contains("alice") && shown.contains("root") && shown.contains("wattle-control ssh approve"),
+        "{shown}"
+    );
+
+    // The node asks again and is answered when it is decided.
+    let again = again.strip_prefix("https://unused").unwrap().replace("$LOCAL_USER", "root");
+    let auth_id = page.rsplit('/').next().unwrap().parse().unwrap();
+    let approve = async { lab.site.tailnet.ask(Command::ApproveSsh { auth_id }).await.unwrap() };
+    let ((_, text), _) = tokio::join!(lab.inside(2, 130, get(&again)), approve);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["accept"], true);
+    let (_, text) = lab.inside(2, 130, get(path)).await;
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["accept"], true, "he was let in lately");
+    assert_eq!(lab.outside(get("/ssh/abcdefghijklmnopqrstuvwx")).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

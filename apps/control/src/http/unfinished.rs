@@ -9,7 +9,6 @@ pub(super) async fn not_here(uri: Uri) -> (StatusCode, Json<Value>) {
     let path = uri.path();
     let feature = match path.trim_start_matches("/machine/").split('/').next().unwrap_or_default() {
         "set-dns" => "certificates for node names",
-        "ssh" => "SSH checks",
         "id-token" => "identity tokens",
         "feature" => "asking for features",
         "set-device-attr" => "device attributes",

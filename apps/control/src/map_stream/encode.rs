@@ -1,16 +1,19 @@
-//! Frames: u32 little-endian length, then one zstd frame of JSON. A peer's JSON is made once per change of the peer and
-//! shared by all streams that show it.
+//! Frames: u32 little-endian length, then one zstd frame of JSON. What many streams are told is made once ([`JsonCache`]).
 
-use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+mod cache;
+
+use std::sync::LazyLock;
 
 use bytes::Bytes;
-use wattle_coordinator::{PeerView, Revision, Update};
-use wattle_netmap::NodeId;
+use wattle_coordinator::Update;
 use wattle_wire::RawJson;
-use wattle_wire::control::{Debug, MapResponse};
-use wattle_wire::convert::{Viewer, delta_to_wire, node_to_wire};
+use wattle_wire::control::{Debug, MapResponse, SshPolicy};
+use wattle_wire::convert::delta_to_wire;
 use wattle_wire::version::CapabilityVersion;
+
+use crate::ssh_policy;
+
+pub(crate) use cache::JsonCache;
 
 /// Speed matters more than size: official clients unpack any level.
 const LEVEL: i32 = 1;
@@ -24,11 +27,15 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// What a stream is told.
-    pub(super) fn frame(self, update: &Update, cache: &PeerJson) -> Bytes {
-        let peers: Vec<RawJson> = update.peers.iter().map(|view| cache.of(view)).collect();
-        let rest = Update { peers: Vec::new(), ..update.clone() };
-        let mut response: MapResponse<RawJson> =
-            delta_to_wire(&rest.to_delta(), self.version).map_peers(|_| RawJson::default());
+    pub(super) fn frame(self, mut update: Update, cache: &JsonCache) -> Bytes {
+        let (peers, chunks) = (std::mem::take(&mut update.peers), std::mem::take(&mut update.chunks));
+        let peers: Vec<RawJson> = peers.iter().map(|peer| cache.peer(peer)).collect();
+        let mut response: MapResponse<RawJson, RawJson> =
+            delta_to_wire(&update.to_delta(), self.version).map_parts(|_| RawJson::default(), |_| RawJson::default());
+        let rules = chunks.iter().map(|chunk| (Update::chunk_name(chunk.fingerprint), Some(cache.rules(chunk))));
+        response.packet_filters.extend(rules);
+        response.ssh_policy =
+            update.ssh.map(|permits| SshPolicy { rules: ssh_policy::rules(&permits, ssh_policy::HERE) });
         if update.whole {
             response.peers = peers;
             response.collect_services = Some(false);
@@ -48,7 +55,7 @@ impl Encoder {
     }
 
     fn fresh_keepalive(self) -> Bytes {
-        self.pack(&RawJson::encode(&MapResponse::<RawJson>::keep_alive().map_peers(|peer| peer)).unwrap_or_default())
+        self.pack(&RawJson::encode(&MapResponse::<RawJson>::keep_alive()).unwrap_or_default())
     }
 
     fn pack(self, json: &RawJson) -> Bytes {
@@ -59,33 +66,5 @@ impl Encoder {
         frame.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
         frame.extend_from_slice(&body);
         frame.into()
-    }
-}
-
-/// The latest JSON of every peer that some stream was shown.
-#[derive(Debug, Default)]
-pub(crate) struct PeerJson(Mutex<BTreeMap<NodeId, (Revision, RawJson)>>);
-
-impl PeerJson {
-    /// The peer's JSON, made anew when the peer has changed since it was made last.
-    fn of(&self, view: &PeerView) -> RawJson {
-        let id = view.node.id;
-        if let Some((revision, json)) = self.lock().get(&id)
-            && *revision == view.revision
-        {
-            return json.clone();
-        }
-        let json = RawJson::encode(&node_to_wire(&view.node, Viewer::Peer)).unwrap_or_default();
-        self.lock().insert(id, (view.revision, json.clone()));
-        json
-    }
-
-    /// The node is gone.
-    pub(crate) fn forget(&self, node: NodeId) {
-        self.lock().remove(&node);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, (Revision, RawJson)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

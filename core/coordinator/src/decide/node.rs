@@ -38,6 +38,8 @@ impl Coordinator {
         }
         // Machines that belong to nobody have nobody to renew their key.
         let record = NodeRecord { tags, tags_by_admin: true, key_expiry: None, ..record.clone() };
+        let record = self.approved(record);
+        self.check_tests(std::slice::from_ref(&record), None)?;
         done(vec![Change::NodeChanged(Box::new(record))])
     }
 

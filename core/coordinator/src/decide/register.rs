@@ -4,8 +4,7 @@
 
 use wattle_keys::{MachinePublic, NodePublic};
 use wattle_netmap::{HostFacts, NodeId, StableId, UserId};
-use wattle_policy::language::document::Role;
-use wattle_policy::{Person, Subject};
+use wattle_policy::Subject;
 use wattle_time::UnixTime;
 
 use super::report::{bounded, check_version};
@@ -17,6 +16,7 @@ use crate::dice::Dice;
 use crate::record::{AuthId, AuthKey, AuthKeyId, NodeRecord, Pending};
 use crate::refusal::Refusal;
 use crate::state::{Coordinator, Entry};
+use crate::subject::person;
 use crate::{addresses, limits};
 
 /// Random characters of a stable id, between the `n` and the ending that clients are used to.
@@ -61,6 +61,7 @@ impl Coordinator {
         }
         let mut record = self.with_host(&entry.record, Some(&request.host));
         record.capability_version = request.capability_version;
+        let record = self.approved(record);
         let reply = Reply::Registered { node: record.id, user: Box::new(self.user_of(&record)) };
         let changed = record != entry.record;
         Decision { changes: changed.then(|| Change::NodeChanged(Box::new(record))).into_iter().collect(), reply }
@@ -123,8 +124,7 @@ impl Coordinator {
     pub(super) fn decide_approve(&self, dice: &mut Dice, auth_id: &AuthId, user: UserId, now: Now) -> Decided {
         let pending = self.pending.get(auth_id).ok_or(Refusal::UnknownRegistration)?;
         let owner = self.user(user)?;
-        let person = Person { id: user, login: &owner.login_name, role: Role::Member, groups: &[] };
-        let subject = Subject::new(Some(person), &[], &[]);
+        let subject = Subject::new(Some(person(owner)), &[], &[]);
         let mut tags = pending.host.request_tags.clone();
         tags.sort();
         tags.dedup();
@@ -172,6 +172,7 @@ impl Coordinator {
         }
         let lifetime = self.config.key_lifetime.filter(|_| record.tags.is_empty());
         record.key_expiry = lifetime.map(|lifetime| now.wall.plus(lifetime));
+        let record = self.approved(record);
         let boxed = Box::new(record.clone());
         let change = if former.is_some() { Change::NodeChanged(boxed) } else { Change::NodeAdded(boxed) };
         Ok((vec![change], record))
@@ -203,6 +204,7 @@ impl Coordinator {
             auth_key: None,
             host,
             capability_version: admission.capability_version,
+            approved_routes: Vec::new(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What nodes tell about themselves, and their map streams.
 
-use wattle_netmap::{HostFacts, NodeId};
+use wattle_netmap::{HostFacts, NodeId, Prefix};
 
 use super::{Decided, done};
 use crate::change::Change;
@@ -68,6 +68,7 @@ impl Coordinator {
         }
         let mut record = self.with_host(&entry.record, report.host.as_ref());
         record.capability_version = report.capability_version;
+        let record = self.approved(record);
         if record != entry.record {
             changes.push(Change::NodeChanged(Box::new(record)));
         }
@@ -114,7 +115,7 @@ pub(super) fn bounded(host: &HostFacts) -> HostFacts {
         os_version: text(&host.os_version),
         hostname: text(&host.hostname),
         client_version: text(&host.client_version),
-        routable_ips: host.routable_ips.iter().take(limits::HOST_LIST_MAX).copied().collect(),
+        routable_ips: host.routable_ips.iter().take(limits::HOST_LIST_MAX).map(Prefix::trunc).collect(),
         request_tags: host.request_tags.iter().take(limits::TAGS_MAX).map(text).collect(),
         services,
         shields_up: host.shields_up,

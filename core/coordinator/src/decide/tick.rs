@@ -18,7 +18,13 @@ impl Coordinator {
         let waited = waited.map(|pending| Change::RegistrationEnded(pending.id.clone()));
         // What is written is what is known now: it comes first, before nodes go that it speaks of.
         let save = if self.save_at.is_some_and(|at| at <= now.mono) { self.reach_to_save() } else { Vec::new() };
-        save.into_iter().chain(offline).chain(expired).chain(removed).chain(waited).collect()
+        save.into_iter()
+            .chain(offline)
+            .chain(expired)
+            .chain(removed)
+            .chain(waited)
+            .chain(self.stale_ssh_checks(now))
+            .collect()
     }
 
     /// What is not written yet of where nodes can be reached.

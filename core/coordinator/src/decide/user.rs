@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use wattle_netmap::UserId;
+use wattle_netmap::{NodeId, UserId};
+use wattle_policy::language::document::Role;
 use wattle_time::UnixTime;
 
 use super::{Decided, done};
@@ -12,7 +13,7 @@ use crate::config::Now;
 use crate::limits;
 use crate::record::UserRecord;
 use crate::refusal::Refusal;
-use crate::state::Coordinator;
+use crate::state::{Coordinator, Entry};
 
 impl Coordinator {
     pub(super) fn decide_create_user(&self, login_name: String, display_name: String, now: Now) -> Decided {
@@ -24,7 +25,9 @@ impl Coordinator {
         let display_name: String = if display_name.is_empty() { login_name.clone() } else { display_name };
         let display_name = display_name.chars().take(limits::USER_NAME_MAX).collect();
         let created: UnixTime = now.wall;
-        let user = UserRecord { id, login_name, display_name, created };
+        // Somebody must be in charge, and the first one is who set the tailnet up.
+        let role = if self.next.user == 1 { Role::Owner } else { Role::Member };
+        let user = UserRecord { id, login_name, display_name, created, role, groups: Vec::new() };
         Ok(Decision { changes: vec![Change::UserAdded(user)], reply: Reply::UserCreated(id) })
     }
 
@@ -34,12 +37,30 @@ impl Coordinator {
         // A display name that only repeated the login name goes with it.
         let same = record.display_name == record.login_name;
         let display_name = if same { login_name.clone() } else { record.display_name.clone() };
-        done(vec![Change::UserChanged(UserRecord { login_name, display_name, ..record.clone() })])
+        done(self.change_user(UserRecord { login_name, display_name, ..record.clone() })?)
+    }
+
+    pub(super) fn decide_set_role(&self, user: UserId, role: Role) -> Decided {
+        let record = self.user(user)?;
+        if record.role == role {
+            return done(Vec::new());
+        }
+        let owners = self.users.values().filter(|user| user.role == Role::Owner).count();
+        if record.role == Role::Owner && owners == 1 {
+            return Err(Refusal::LastOwner);
+        }
+        done(self.change_user(UserRecord { role, ..record.clone() })?)
+    }
+
+    /// The nodes that a user registered.
+    pub(super) fn nodes_of(&self, user: UserId) -> impl Iterator<Item = &Entry> {
+        let nodes = self.by_user.range((user, NodeId(0))..=(user, NodeId(u64::MAX)));
+        nodes.filter_map(|(_, node)| self.node(*node))
     }
 
     pub(super) fn decide_delete_user(&self, user: UserId) -> Decided {
         self.user(user)?;
-        let nodes = self.nodes.values().filter(|entry| entry.record.user == Some(user)).count();
+        let nodes = self.nodes_of(user).count();
         if nodes > 0 {
             return Err(Refusal::UserHasNodes(user, nodes));
         }

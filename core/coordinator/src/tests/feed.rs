@@ -5,20 +5,39 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use wattle_keys::DiscoPrivate;
-use wattle_netmap::{Endpoint, EndpointKind, NetFacts, Netmap, NodeId, RegionId, UserId};
+use wattle_netmap::{Endpoint, EndpointKind, NetFacts, Netmap, NodeId, Prefix, RegionId, UserId};
+use wattle_policy::SshPermit;
 use wattle_time::UnixTime;
 
 use super::{Tailnet, host, register, report};
-use crate::{Command, NewAuthKey, Register, Report, Revision};
+use crate::{Command, FeedCache, NewAuthKey, NewPolicy, Register, Report, Role, Told, Update};
 
-const POLICIES: [&str; 4] = [
+const POLICIES: [&str; 6] = [
     "{}",
     r#"{"acls": []}"#,
+    r#"{"tagOwners": {"tag:web": []}, "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:web"]}, "exitNode": ["bob@"]},
+        "nodeAttrs": [{"target": ["autogroup:admin", "tag:web"], "attr": ["magicdns-aaaa"]}],
+        "ssh": [{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self"], "users": ["root"]},
+                {"action": "check", "src": ["autogroup:admin"], "dst": ["tag:web"], "users": ["root"]}],
+        "acls": [{"action": "accept", "src": ["autogroup:member"], "dst": ["10.1.0.0/16:*"]},
+                 {"action": "accept", "src": ["autogroup:owner"], "dst": ["tag:web:22"]}]}"#,
+    r#"{"tagOwners": {"tag:web": []}, "grants": [
+        {"src": ["alice@"], "dst": ["10.1.0.0/16"], "via": ["tag:web"], "ip": ["*"]},
+        {"src": ["bob@", "10.2.0.0/16"], "dst": ["autogroup:internet", "10.0.0.0/8"], "ip": ["tcp:443"]},
+        {"src": ["carol@"], "dst": ["autogroup:self"], "ip": ["*"]}]}"#,
     r#"{"tagOwners": {"tag:web": ["alice@"]}, "acls": [
         {"action": "accept", "src": ["alice@"], "dst": ["tag:web:443", "100.64.0.3:*"]},
         {"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*"]}]}"#,
     r#"{"tagOwners": {"tag:web": ["alice@"]}, "acls": [{"action": "accept", "src": ["bob@", "carol@"], "dst": ["*:22"]}]}"#,
 ];
+
+const ROUTES: [&str; 5] = ["10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/16", "0.0.0.0/0", "::/0"];
+
+/// Some routes, chosen by the bits of a number.
+fn routes(chosen: u8) -> Vec<Prefix> {
+    let chosen = (0..ROUTES.len()).filter(|bit| chosen & (1 << bit) != 0);
+    chosen.map(|bit| ROUTES[bit].parse().unwrap()).collect()
+}
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -37,6 +56,9 @@ enum Step {
     Delete { node: u64 },
     RenameUser { user: u64, name: u8 },
     Policy(usize),
+    Offer { key: u8, routes: u8 },
+    Approve { node: u64, routes: u8 },
+    Role { user: u64, role: u8 },
     Wait { secs: u32 },
     CatchUp { node: u64 },
 }
@@ -59,6 +81,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => node.clone().prop_map(|node| Step::Delete { node }),
         1 => (1u64..4, 0u8..4).prop_map(|(user, name)| Step::RenameUser { user, name }),
         1 => (0..POLICIES.len()).prop_map(Step::Policy),
+        2 => (0u8..6, 0u8..32).prop_map(|(key, routes)| Step::Offer { key, routes }),
+        2 => (1u64..8, 0u8..32).prop_map(|(node, routes)| Step::Approve { node, routes }),
+        1 => (1u64..4, 0u8..3).prop_map(|(user, role)| Step::Role { user, role }),
         1 => (0u32..5_000).prop_map(|secs| Step::Wait { secs }),
         6 => node.prop_map(|node| Step::CatchUp { node }),
     ]
@@ -67,7 +92,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 /// A tailnet and what each node has been told.
 struct World {
     tailnet: Tailnet,
-    maps: BTreeMap<NodeId, (Revision, Netmap)>,
+    maps: BTreeMap<NodeId, (Told, Netmap)>,
+    ssh: BTreeMap<NodeId, Vec<SshPermit>>,
+    cache: FeedCache,
 }
 
 impl World {
@@ -76,7 +103,7 @@ impl World {
         for name in ["alice", "bob", "carol"] {
             tailnet.user(name);
         }
-        Self { tailnet, maps: BTreeMap::new() }
+        Self { tailnet, maps: BTreeMap::new(), ssh: BTreeMap::new(), cache: FeedCache::default() }
     }
 
     fn report(&mut self, key: u8, change: impl FnOnce(&mut Report)) {
@@ -150,7 +177,18 @@ impl World {
                 _ = tailnet.ask(Command::RenameUser { user: UserId(user), login_name });
             }
             Step::Policy(number) => {
-                tailnet.ask(Command::SetPolicy { text: POLICIES[number].to_owned() }).unwrap();
+                let text = POLICIES[number].to_owned();
+                tailnet.ask(Command::SetPolicy(Box::new(NewPolicy { text, ..NewPolicy::default() }))).unwrap();
+            }
+            Step::Offer { key, routes: chosen } => self.report(key, |told| {
+                told.host = Some(wattle_netmap::HostFacts { routable_ips: routes(chosen), ..host("router") });
+            }),
+            Step::Approve { node, routes: chosen } => {
+                _ = tailnet.ask(Command::ApproveRoutes { node: NodeId(node), routes: routes(chosen) });
+            }
+            Step::Role { user, role } => {
+                let role = [Role::Member, Role::Admin, Role::Owner][usize::from(role)];
+                _ = tailnet.ask(Command::SetRole { user: UserId(user), role });
             }
             Step::Wait { secs } => tailnet.wait(Duration::from_secs(secs.into())),
             Step::CatchUp { node } => self.catch_up(NodeId(node)),
@@ -158,15 +196,27 @@ impl World {
     }
 
     fn catch_up(&mut self, node: NodeId) {
-        let from = self.maps.get(&node).map(|(revision, _)| *revision);
-        let update = self.tailnet.coordinator.catch_up(node, from);
+        let (told, map) = self.maps.entry(node).or_default();
+        let update = self.tailnet.coordinator.catch_up(node, told, &mut self.cache);
+        map.apply(update.to_delta());
+        self.ssh.extend(update.ssh.map(|permits| (node, permits)));
         if update.over {
             self.maps.remove(&node);
-            return;
         }
-        let (revision, map) = self.maps.entry(node).or_default();
-        *revision = update.to;
-        map.apply(update.to_delta());
+    }
+
+    /// What a node's stream is told next.
+    fn update(&mut self, node: u64) -> Update {
+        let (told, _) = self.maps.get_mut(&NodeId(node)).unwrap();
+        self.tailnet.coordinator.catch_up(NodeId(node), told, &mut self.cache)
+    }
+
+    /// What a stream that was told nothing is told.
+    fn fresh(&mut self, node: NodeId) -> (Netmap, Vec<SshPermit>) {
+        let mut fresh = Netmap::default();
+        let update = self.tailnet.coordinator.catch_up(node, &mut Told::default(), &mut self.cache);
+        fresh.apply(update.to_delta());
+        (fresh, update.ssh.unwrap())
     }
 
     /// Every map equals a fresh one. Users stay known, so that only those that a fresh map names are compared.
@@ -174,8 +224,12 @@ impl World {
         let nodes: Vec<NodeId> = self.tailnet.coordinator.nodes().map(|entry| entry.record.id).collect();
         for node in nodes {
             self.catch_up(node);
-            let mut fresh = Netmap::default();
-            fresh.apply(self.tailnet.coordinator.catch_up(node, None).to_delta());
+            let (mut fresh, ssh) = self.fresh(node);
+            // Numbers of rules and periods are not told.
+            let told_ssh = |permits: &[SshPermit]| -> Vec<_> {
+                permits.iter().map(|permit| (permit.principals.clone(), permit.users.clone())).collect()
+            };
+            assert_eq!(told_ssh(&self.ssh[&node]), told_ssh(&ssh), "SSH on node {}", node.0);
             let (_, map) = self.maps.get_mut(&node).unwrap();
             let mut told = map.clone();
             told.users.retain(|id, _| fresh.users.contains_key(id));
@@ -248,15 +302,13 @@ proptest! {
 fn a_hot_change_is_told_as_a_patch_and_to_those_who_see_the_node_only() {
     let mut world = World::new();
     let join = |key, user| Step::Join { machine: key, key, user, tagged: false, ephemeral: false };
-    world.step(Step::Policy(2));
+    world.step(Step::Policy(4));
     (0..3).for_each(|number| world.step(join(number, number.min(1))));
     world.check();
     world.step(Step::Endpoints { key: 2, port: 2 });
-    let coordinator = &world.tailnet.coordinator;
-    let update = |node: u64| coordinator.catch_up(NodeId(node), Some(world.maps[&NodeId(node)].0));
-    let seen = update(2);
-    assert_eq!((seen.patches.len(), seen.peers.len(), seen.rules.is_none()), (1, 0, true));
-    assert!(update(3).is_empty(), "the node itself is told nothing");
+    let seen = world.update(2);
+    assert_eq!((seen.patches.len(), seen.peers.len(), seen.chunks.len(), seen.dropped.len()), (1, 0, 0, 0));
+    assert!(world.update(3).is_empty(), "the node itself is told nothing");
 }
 
 #[test]
@@ -267,5 +319,5 @@ fn a_stream_that_is_too_far_behind_starts_anew() {
     for round in 0..=crate::limits::FEED_POLICIES_MAX {
         world.step(Step::Policy(round % 2));
     }
-    assert!(world.tailnet.coordinator.catch_up(NodeId(1), Some(world.maps[&NodeId(1)].0)).over);
+    assert!(world.update(1).over);
 }

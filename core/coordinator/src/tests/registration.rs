@@ -165,7 +165,8 @@ fn keys_expire_when_their_time_comes() {
     assert!(tailnet.coordinator.admits(&key(1)));
     tailnet.wait(Duration::from_secs(2));
     assert!(!tailnet.coordinator.admits(&key(1)));
-    assert!(tailnet.coordinator.catch_up(node, None).self_node.unwrap().expired);
+    let map = tailnet.coordinator.catch_up(node, &mut crate::Told::default(), &mut crate::FeedCache::default());
+    assert!(map.self_node.unwrap().expired);
     tailnet.ask(Command::ExpireNode { node, at: None }).unwrap();
     assert!(tailnet.coordinator.admits(&key(1)));
 }
@@ -175,7 +176,7 @@ fn tags_come_from_keys_owners_and_administrators_only() {
     let mut tailnet = Tailnet::new();
     let (alice, bob) = (tailnet.user("alice"), tailnet.user("bob"));
     let text = r#"{"tagOwners": {"tag:web": ["alice@"], "tag:db": []}}"#.to_owned();
-    tailnet.ask(Command::SetPolicy { text }).unwrap();
+    tailnet.policy(&text).unwrap();
     let asks = |number: u8, tag: &str| {
         let host = HostFacts { request_tags: vec![tag.to_owned()], ..host("server") };
         Register { host, ..register(number, number) }

@@ -45,18 +45,7 @@ async fn write(to: &mut SqliteConnection, change: &Change) -> sqlx::Result<()> {
         }
         Change::NodeChanged(node) => write_node(to, node).await,
         Change::NodeDeleted(node) => delete(to, "DELETE FROM nodes WHERE id = $1", node.0).await,
-        Change::PolicySet { text, .. } => {
-            let sql = "SELECT COALESCE(MAX(number), 0) + 1 FROM policy_revisions";
-            let next: i64 = sqlx::query_scalar(sql).fetch_one(&mut *to).await?;
-            let revision = PolicyRevision {
-                number: next.unsigned_abs(),
-                text: text.clone(),
-                author: String::new(),
-                note: String::new(),
-                at: wattle_time::UnixTime::from_micros(0),
-            };
-            write_policy(to, &revision).await
-        }
+        Change::PolicySet { revision, .. } => write_policy(to, revision).await,
         Change::ReachSaved(saved) => {
             for (node, reach) in saved {
                 write_reach(to, *node, reach).await?;
@@ -70,7 +59,10 @@ async fn write(to: &mut SqliteConnection, change: &Change) -> sqlx::Result<()> {
         | Change::KeyExpired(_)
         | Change::RegistrationStarted(_)
         | Change::RegistrationEnded(_)
-        | Change::RelaysSet(_) => Ok(()),
+        | Change::RelaysSet(_)
+        | Change::SshCheckSet(_)
+        | Change::SshCheckEnded(_)
+        | Change::SshApproved { .. } => Ok(()),
     }
 }
 
@@ -100,10 +92,12 @@ async fn use_number(to: &mut SqliteConnection, kind: &str, used: u64) -> sqlx::R
 }
 
 async fn write_user(to: &mut SqliteConnection, user: &UserRecord) -> sqlx::Result<()> {
-    let sql = "INSERT INTO users (id, login_name, display_name, created) VALUES ($1, $2, $3, $4) \
-               ON CONFLICT (id) DO UPDATE SET login_name = excluded.login_name, display_name = excluded.display_name";
+    let sql = "INSERT INTO users (id, login_name, display_name, created, role, groups) VALUES ($1, $2, $3, $4, $5, $6) \
+               ON CONFLICT (id) DO UPDATE SET login_name = excluded.login_name, display_name = excluded.display_name, \
+               role = excluded.role, groups = excluded.groups";
     let query = sqlx::query(sql).bind(number(user.id.0)).bind(&user.login_name).bind(&user.display_name);
-    query.bind(time(user.created)).execute(to).await.map(drop)
+    let query = query.bind(time(user.created)).bind(codec::role(user.role)).bind(codec::tags(&user.groups));
+    query.execute(to).await.map(drop)
 }
 
 async fn write_auth_key(to: &mut SqliteConnection, key: &AuthKey) -> sqlx::Result<()> {
@@ -130,14 +124,14 @@ async fn write_auth_key(to: &mut SqliteConnection, key: &AuthKey) -> sqlx::Resul
 
 async fn write_node(to: &mut SqliteConnection, node: &NodeRecord) -> sqlx::Result<()> {
     let sql = "INSERT INTO nodes (id, stable_id, machine_key, node_key, user_id, tags, tags_by_admin, label, label_by_admin, \
-               ipv4, ipv6, created, key_expiry, ephemeral, auth_key_id, host, capability_version) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+               ipv4, ipv6, created, key_expiry, ephemeral, auth_key_id, host, capability_version, approved_routes) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
                ON CONFLICT (id) DO UPDATE SET stable_id = excluded.stable_id, machine_key = excluded.machine_key, \
                node_key = excluded.node_key, user_id = excluded.user_id, tags = excluded.tags, \
                tags_by_admin = excluded.tags_by_admin, label = excluded.label, label_by_admin = excluded.label_by_admin, \
                ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, key_expiry = excluded.key_expiry, \
                ephemeral = excluded.ephemeral, auth_key_id = excluded.auth_key_id, host = excluded.host, \
-               capability_version = excluded.capability_version";
+               capability_version = excluded.capability_version, approved_routes = excluded.approved_routes";
     sqlx::query(sql)
         .bind(number(node.id.0))
         .bind(&node.stable_id.0)
@@ -156,6 +150,7 @@ async fn write_node(to: &mut SqliteConnection, node: &NodeRecord) -> sqlx::Resul
         .bind(node.auth_key.map(|key| number(key.0)))
         .bind(codec::host(&node.host))
         .bind(i64::from(node.capability_version))
+        .bind(codec::routes(&node.approved_routes))
         .execute(to)
         .await
         .map(drop)

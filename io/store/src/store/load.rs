@@ -16,6 +16,8 @@ struct UserRow {
     login_name: String,
     display_name: String,
     created: i64,
+    role: String,
+    groups: String,
 }
 
 #[derive(FromRow)]
@@ -52,6 +54,7 @@ struct NodeRow {
     auth_key_id: Option<i64>,
     host: String,
     capability_version: i64,
+    approved_routes: String,
 }
 
 #[derive(FromRow)]
@@ -74,7 +77,7 @@ impl Store {
         let reach = sqlx::query_as("SELECT * FROM reach ORDER BY node_id").fetch_all(&self.pool).await.map_err(read)?;
         let numbers: Vec<(String, i64)> =
             sqlx::query_as("SELECT kind, next FROM numbers").fetch_all(&self.pool).await.map_err(read)?;
-        let policy = self.policy_history().newest().await?.map(|revision| revision.text);
+        let policy = self.policy_history().newest().await?;
         let snapshot = Snapshot {
             users: self.rows("users", users, user)?,
             auth_keys: self.rows("auth_keys", keys, auth_key)?,
@@ -98,6 +101,8 @@ fn user(row: UserRow) -> Result<UserRecord, BadColumn> {
         login_name: row.login_name,
         display_name: row.display_name,
         created: UnixTime::from_micros(row.created),
+        role: codec::role_back(&row.role)?,
+        groups: codec::tags_back(&row.groups)?,
     })
 }
 
@@ -140,6 +145,7 @@ fn node(row: NodeRow) -> Result<NodeRecord, BadColumn> {
         auth_key: row.auth_key_id.map(|id| codec::number_back(id).map(AuthKeyId)).transpose()?,
         host: codec::host_back(&row.host)?,
         capability_version: row.capability_version.try_into()?,
+        approved_routes: codec::routes_back(&row.approved_routes)?,
     })
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use wattle_coordinator::{
-    Change, Command, Config, Coordinator, Dice, NewAuthKey, Now, Register, Reply, Report, Snapshot, UserRecord,
+    Change, Command, Config, Coordinator, Dice, NewAuthKey, NewPolicy, Now, PolicyRevision, Register, Reply, Report,
+    Role, Snapshot, UserRecord,
 };
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
 use wattle_netmap::{DerpMap, Endpoint, EndpointKind, HostFacts, NetFacts, NodeId, RegionId, Service, UserId};
@@ -74,7 +75,16 @@ fn command(kind: u8, a: u8, b: u8, secret: Option<String>) -> Command {
         11 => Command::RenameNode { node, name: (b.is_multiple_of(2)).then(|| format!("name{}", b % 3)) },
         12 => Command::ExpireNode { node, at: (b.is_multiple_of(2)).then(|| UnixTime::from_secs(1_900_000_000)) },
         13 => Command::DeleteNode { node },
-        14 => Command::SetPolicy { text: r#"{"tagOwners": {"tag:t1": []}, "acls": []}"#.to_owned() },
+        14 => Command::SetPolicy(Box::new(NewPolicy {
+            text: format!(r#"{{"tagOwners": {{"tag:t1": []}}, "acls": [], /* {b} */}}"#),
+            author: "alice".to_owned(),
+            ..NewPolicy::default()
+        })),
+        18 => Command::SetRole { user: UserId(u64::from(a % 3)), role: Role::Auditor },
+        19 => Command::ApproveRoutes {
+            node,
+            routes: vec![format!("10.{b}.0.0/16").parse().unwrap(), "::/0".parse().unwrap()],
+        },
         15 => Command::RevokeAuthKey { key: wattle_coordinator::AuthKeyId(u64::from(a % 5)) },
         _ => Command::SaveReach,
     }
@@ -98,7 +108,7 @@ proptest! {
 
     /// What a killed server finds when it comes back is what it had acknowledged.
     #[test]
-    fn the_state_after_a_reload_is_the_state_before(steps in prop::collection::vec((0u8..18, any::<u8>(), any::<u8>()), 1..40)) {
+    fn the_state_after_a_reload_is_the_state_before(steps in prop::collection::vec((0u8..20, any::<u8>(), any::<u8>()), 1..40)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         run(async {
@@ -142,7 +152,14 @@ async fn with_one_user(path: &Path) -> (Store, Snapshot) {
 }
 
 fn user(id: u64, login_name: &str) -> UserRecord {
-    UserRecord { id: UserId(id), login_name: login_name.to_owned(), display_name: String::new(), created: START.wall }
+    UserRecord {
+        id: UserId(id),
+        login_name: login_name.to_owned(),
+        display_name: String::new(),
+        created: START.wall,
+        role: Role::NetworkAdmin,
+        groups: vec!["ops".to_owned()],
+    }
 }
 
 #[test]
@@ -167,8 +184,7 @@ fn a_full_disk_is_told_as_such_and_changes_nothing() {
         let limit = format!("PRAGMA max_page_count = {pages}");
         sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&store.pool).await.unwrap();
         let text = "x".repeat(1 << 20);
-        let policy = std::sync::Arc::new(wattle_policy::Policy::allow_all());
-        let error = store.commit(&[Change::PolicySet { text, policy }]).await.unwrap_err();
+        let error = store.commit(&[policy_of(1, &text)]).await.unwrap_err();
         assert!(matches!(error, StoreError::Full(_)), "{error}");
         assert_eq!(store.load().await.unwrap(), before);
     });
@@ -210,13 +226,14 @@ fn files_that_are_something_else_or_newer_are_refused_in_words() {
     });
 }
 
-fn policy_of(text: &str) -> Change {
+fn policy_of(number: u64, text: &str) -> Change {
     let policy = std::sync::Arc::new(wattle_policy::Policy::allow_all());
-    Change::PolicySet { text: text.to_owned(), policy }
+    let (text, author, note) = (text.to_owned(), String::new(), String::new());
+    Change::PolicySet { revision: PolicyRevision { number, text, author, note, at: START.wall }, policy }
 }
 
 #[test]
-fn policy_of_a_store_without_revisions_becomes_the_first() {
+fn what_the_first_version_wrote_is_read_and_its_policy_becomes_the_first_revision() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     run(async {
@@ -230,15 +247,24 @@ fn policy_of_a_store_without_revisions_becomes_the_first() {
         sqlx::migrate::Migrator::with_migrations(vec![first]).run(&pool).await.unwrap();
         let text = "{ // \u{fc}\n \"acls\": [] }";
         sqlx::query("INSERT INTO policy (id, text) VALUES (1, $1)").bind(text).execute(&pool).await.unwrap();
+        let rows = "INSERT INTO users VALUES (3, 'alice', 'Alice', 1), (5, 'bob', 'Bob', 2);
+            INSERT INTO nodes VALUES (7, 'n7CNTRL', zeroblob(32), zeroblob(32), 5, '[]', FALSE, 'web', FALSE,
+            '100.64.0.7', 'fd7a:115c:a1e0::7', 3, NULL, FALSE, NULL, '{}', 120);";
+        sqlx::raw_sql(rows).execute(&pool).await.unwrap();
         pool.close().await;
 
         let store = Store::open(&path).await.unwrap();
-        assert_eq!(store.load().await.unwrap().policy.as_deref(), Some(text));
+        assert_eq!(store.load().await.unwrap().policy.unwrap().text, text);
+        let kept = store.load().await.unwrap();
+        let roles: Vec<_> = kept.users.iter().map(|user| (user.id.0, user.role)).collect();
+        assert_eq!(roles, [(3, Role::Owner), (5, Role::Member)], "the first user owns the tailnet");
+        assert!(kept.nodes[0].approved_routes.is_empty());
+        Coordinator::new(config(), kept, START).unwrap();
         let heads = store.policy_history().heads().await.unwrap();
         let [head] = heads.as_slice() else { panic!("{heads:?}") };
         assert_eq!((head.number, head.size), (1, text.len() as u64));
         assert!(head.at > UnixTime::from_secs(1_700_000_000), "{}", head.at);
-        store.commit(&[policy_of("{}")]).await.unwrap();
+        store.commit(&[policy_of(2, "{}")]).await.unwrap();
         let history = store.policy_history();
         assert_eq!(history.revision(1).await.unwrap().unwrap().text, text);
         assert_eq!(history.newest().await.unwrap().unwrap().number, 2);
@@ -251,7 +277,7 @@ fn oldest_policies_are_forgotten_when_there_are_too_many_or_too_much() {
     let folder = tempfile::tempdir().unwrap();
     run(async {
         let store = Store::open(&folder.path().join("state.db")).await.unwrap();
-        let many: Vec<Change> = (0..1_005).map(|number| policy_of(&format!("{{}} // {number}"))).collect();
+        let many: Vec<Change> = (1..=1_005).map(|number| policy_of(number, &format!("{{}} // {number}"))).collect();
         store.commit(&many).await.unwrap();
         let numbers = async || -> (usize, u64, u64) {
             let heads = store.policy_history().heads().await.unwrap();
@@ -259,8 +285,8 @@ fn oldest_policies_are_forgotten_when_there_are_too_many_or_too_much() {
         };
         assert_eq!(numbers().await, (1_000, 1_005, 6));
         let large = "x".repeat(30 << 20);
-        store.commit(&[policy_of(&large), policy_of(&large), policy_of(&large)]).await.unwrap();
+        store.commit(&[policy_of(1_006, &large), policy_of(1_007, &large), policy_of(1_008, &large)]).await.unwrap();
         assert_eq!(numbers().await, (2, 1_008, 1_007));
-        assert_eq!(store.load().await.unwrap().policy.map(|text| text.len()), Some(30 << 20));
+        assert_eq!(store.load().await.unwrap().policy.map(|revision| revision.text.len()), Some(30 << 20));
     });
 }
