@@ -9,6 +9,6 @@ mod member;
 mod server;
 mod swarm;
 
-pub use member::{Member, View};
+pub use member::{Frame, Member, View};
 pub use server::Server;
 pub use swarm::Swarm;

@@ -1,6 +1,8 @@
 //! One member: the node's own session machine over a real connection, with nothing below it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
@@ -9,10 +11,13 @@ use wattle_keys::{MachinePrivate, NodePublic};
 use wattle_link::{ControlClient, ControlUrl, Dialer, StreamReply};
 use wattle_netmap::{Endpoint, EndpointKind, HostFacts, Netmap};
 use wattle_session::{Config, Event, HostReport, Kind, LoginOptions, Out, Request, RequestId, Response, Session};
+use wattle_wire::control::MapResponse;
 use wattle_wire::version;
 
 /// Inputs that wait for the machine. A member that is this far behind has lost its connection anyway.
 const INPUTS_MAX: usize = 64;
+/// Frames that a member keeps for those who want to read them.
+const FRAMES_KEPT_MAX: usize = 32;
 
 /// A member of the swarm. Dropping it ends it, as pulling its plug would.
 #[derive(Debug)]
@@ -32,6 +37,36 @@ pub struct View {
     pub refused: Option<String>,
     /// Frames received.
     pub frames: usize,
+    /// The latest of them, oldest first.
+    pub latest: VecDeque<Frame>,
+}
+
+/// A frame of a map stream, as it came.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Its place in the stream, from 1.
+    pub number: usize,
+    /// When it came.
+    pub at: Instant,
+    body: Arc<[u8]>,
+}
+
+impl Frame {
+    /// What it says.
+    pub fn message(&self) -> anyhow::Result<MapResponse> {
+        Ok(serde_json::from_slice(&zstd::stream::decode_all(&*self.body)?)?)
+    }
+}
+
+impl View {
+    /// What came after a frame, keepalives left out.
+    pub fn messages_after(&self, number: usize) -> anyhow::Result<Vec<MapResponse>> {
+        let first = self.latest.front().map_or(0, |frame| frame.number);
+        anyhow::ensure!(first <= number + 1, "frames after the {number}th are not kept any more");
+        let fresh = self.latest.iter().filter(|frame| frame.number > number).map(Frame::message);
+        let fresh = fresh.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(fresh.into_iter().filter(|message| !message.keep_alive).collect())
+    }
 }
 
 enum Input {
@@ -122,6 +157,11 @@ impl Driver {
                 Some(Some(Input::StreamEnded(id))) => self.failed(id, &mut out),
                 Some(Some(Input::Frame(id, frame))) => {
                     self.seen.frames += 1;
+                    let (number, at, body) = (self.seen.frames, Instant::now(), Arc::from(frame.as_slice()));
+                    self.seen.latest.push_back(Frame { number, at, body });
+                    if self.seen.latest.len() > FRAMES_KEPT_MAX {
+                        self.seen.latest.pop_front();
+                    }
                     self.session.handle_frame(id, &frame, now, wattle_clock::unix_now(), &mut out);
                 }
             }
