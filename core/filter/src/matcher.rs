@@ -6,9 +6,11 @@
 //! around the service. Depth is bounded by the width of addresses and ports, never by the number of rules, and rules
 //! that are the same to a packet (destinations that are not ours taken away) are one block.
 //!
-//! Memory grows with the numbers in the rules: a rule costs one place for each block of destinations and of services
-//! (a prefix is one, a port two, a range of ports up to 60), whatever the number of its sources, which are kept once.
-//! Uniting the sets at a place is bounded apart, see `sets`.
+//! Memory grows with the numbers in the rules: a rule costs a place for each block of its destinations times each block
+//! of its services (a prefix is one, a port with the usual protocols three, a range of ports at most 48 for each
+//! protocol), whatever the number of its sources, which are kept once. The sets at a place are united within a budget:
+//! no structure can answer for large sets in every combination both fast and in memory that is not their product, so
+//! beyond the budget they are asked one by one. [`Matcher::walk_max`] tells of that.
 
 use crate::known::{Known, in_order};
 use crate::limits::Budget;
