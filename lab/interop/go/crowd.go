@@ -113,6 +113,8 @@ func (c *crowd) reply(asked crowdQuestion) (crowdAnswer, error) {
 		return crowdAnswer{Times: times}, nil
 	case "ssh":
 		return c.ssh(asked)
+	case "caps":
+		return c.caps(asked)
 	default:
 		return crowdAnswer{}, fmt.Errorf("unknown question %q", asked.Do)
 	}
@@ -303,6 +305,32 @@ func (c *crowd) peers() (crowdAnswer, error) {
 		pairs[m.name] = seen
 	}
 	return crowdAnswer{Pairs: pairs}, nil
+}
+
+// caps says which capabilities one member knows another to have on it.
+func (c *crowd) caps(asked crowdQuestion) (crowdAnswer, error) {
+	c.mu.Lock()
+	from, to := c.members[asked.From], c.members[asked.To]
+	c.mu.Unlock()
+	if from == nil || to == nil {
+		return crowdAnswer{}, fmt.Errorf("no member %q or %q", asked.From, asked.To)
+	}
+	client, err := to.server.LocalClient()
+	if err != nil {
+		return crowdAnswer{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	who, err := client.WhoIs(ctx, net.JoinHostPort(from.ips[0].String(), "1"))
+	if err != nil {
+		return crowdAnswer{}, err
+	}
+	held := []string{}
+	for name, values := range who.CapMap {
+		held = append(held, fmt.Sprintf("%s %s", name, values))
+	}
+	sort.Strings(held)
+	return crowdAnswer{Pairs: map[string][]string{asked.From: held}}, nil
 }
 
 // ssh runs a command on another node as the policy lets it: official SSH servers know callers by their address.

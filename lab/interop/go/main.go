@@ -53,8 +53,15 @@ func main() {
 	key := flag.String("key", "", "auth key")
 	hostname := flag.String("hostname", "", "name to ask for")
 	dir := flag.String("dir", "", "folder for state")
+	socket := flag.String("up", "", "bring up the daemon behind this socket, with SSH, and end")
 	many := flag.Bool("crowd", false, "be many nodes, which are named on standard input")
 	flag.Parse()
+	if *socket != "" {
+		if err := bringUp(*socket, *control, *key, *hostname); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if *many {
 		runCrowd(*control, *dir)
 		return

@@ -61,11 +61,17 @@ pub fn program(name: &str) -> Result<PathBuf, Missing> {
 /// The node in `lab/interop/go`, built when that is needed.
 pub fn tsnet_probe() -> Result<PathBuf, Missing> {
     let probe = folder()?.join("tsnet-probe");
-    let in_python = folder()?.join("python/go/bin/go");
-    let go = if in_python.is_file() { in_python } else { PathBuf::from("go") };
-    let mut build = Command::new(go);
+    let mut build = Command::new(go()?);
     build.arg("build").arg("-o").arg(&probe).arg(".").current_dir(source("go"));
     run_build("a node of official Go code", &mut build).map(|()| probe)
+}
+
+/// The official daemon, built when that is needed from the same module as the probe.
+pub fn official_daemon() -> Result<PathBuf, Missing> {
+    let program = folder()?.join("tailscaled");
+    let mut build = Command::new(go()?);
+    build.arg("build").arg("-o").arg(&program).arg("tailscale.com/cmd/tailscaled").current_dir(source("go"));
+    run_build("the official daemon", &mut build).map(|()| program)
 }
 
 /// The node in `lab/interop/rust-client`, built when that is needed.
@@ -80,6 +86,12 @@ pub fn rust_client() -> Result<PathBuf, Missing> {
         }
     }
     run_build("a node of the tailscale crate", &mut build).map(|()| target.join("debug/rust-client"))
+}
+
+/// The Go toolchain that was installed for these tests, or the machine's own.
+fn go() -> Result<PathBuf, Missing> {
+    let in_python = folder()?.join("python/go/bin/go");
+    Ok(if in_python.is_file() { in_python } else { PathBuf::from("go") })
 }
 
 /// Tests run side by side and want the same thing built.

@@ -202,4 +202,72 @@ fn official_nodes_obey_what_policies_say() {
         let wanted = spread(&[("web", &["db"]), ("bob", &["db"])]);
         if got == wanted { Ok(()) } else { Err(format!("{got:?}")) }
     });
+
+    grants_give_capabilities(&mut crowd);
+    routes_are_shown_to_whoever_may_reach_them(&mut crowd);
+}
+
+fn grants_give_capabilities(crowd: &mut Crowd) {
+    let policy = json!({
+        "tagOwners": { "tag:web": [], "tag:db": [], "tag:router": [] },
+        "grants": [{
+            "src": [CAROL], "dst": ["tag:db"],
+            "app": { "example.com/cap/wattle": [{ "role": "reader" }], "tailscale.com/cap/drive": [{ "shares": ["*"] }] },
+        }],
+    });
+    crowd.control.set_policy(&policy.to_string());
+    let held = |crowd: &mut Crowd, from: &str, to: &str| -> Result<String, String> {
+        let held = crowd.pairs(&json!({ "do": "caps", "from": from, "to": to }))?;
+        Ok(held.into_values().flatten().collect::<Vec<_>>().join("; "))
+    };
+    eventually("the database knows what carol may do, and carol that she may share", PATIENCE, || {
+        let (db, carol) = (held(crowd, "carol", "db")?, held(crowd, "db", "carol")?);
+        let role = db.contains("example.com/cap/wattle") && db.contains("reader") && db.contains("cap/drive ");
+        if role && carol.contains("cap/drive-sharer") { Ok(()) } else { Err(format!("{db:?} and {carol:?}")) }
+    });
+}
+
+/// A subnet and an exit node that the policy approves: who may reach into them sees them, nobody else.
+fn routes_are_shown_to_whoever_may_reach_them(crowd: &mut Crowd) {
+    let policy = |approvers: Value| {
+        json!({
+            "tagOwners": { "tag:web": [], "tag:db": [], "tag:router": [] },
+            "autoApprovers": approvers,
+            "acls": [
+                acl(&[ALICE], &["10.20.1.0/24:*", "tag:router:1"]),
+                acl(&[CAROL], &["autogroup:internet:*"]),
+                acl(&["tag:db"], &["tag:router:1"]),
+            ],
+        })
+        .to_string()
+    };
+    crowd.control.set_policy(&policy(json!({})));
+    let wait = |crowd: &mut Crowd, what: &str, wanted: &[(&str, &[&str])]| {
+        eventually(what, PATIENCE, || {
+            let seen = crowd.pairs(&json!({ "do": "peers" }))?;
+            for (member, routes) in wanted {
+                let shown = seen.get(*member).into_iter().flatten().filter(|name| name.contains(' '));
+                let shown: Vec<&str> = shown.map(String::as_str).collect();
+                if shown != *routes {
+                    return Err(format!("{member} is shown {shown:?}, not {routes:?}"));
+                }
+            }
+            Ok(())
+        });
+    };
+    wait(crowd, "nothing is approved", &[("alice1", &[]), ("carol", &[]), ("db", &[])]);
+    crowd
+        .control
+        .set_policy(&policy(json!({ "routes": { "10.0.0.0/8": ["tag:router"] }, "exitNode": ["tag:router"] })));
+    wait(
+        crowd,
+        "the policy approves",
+        &[
+            ("alice1", &["router 10.20.0.0/16"]),
+            ("alice2", &["router 10.20.0.0/16"]),
+            ("carol", &["router 0.0.0.0/0", "router ::/0"]),
+            ("db", &[]),
+            ("web", &[]),
+        ],
+    );
 }

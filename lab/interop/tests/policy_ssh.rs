@@ -1,0 +1,115 @@
+//! The official SSH server obeys our SSH policies: official nodes log in as whom they may, and are asked to sign in where
+//! the policy wants a check.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+use wattle_interop::{Control, Logged, Talker, eventually, have, spawn_logged, tools};
+use wattle_netns::Lab;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const QUESTION: Duration = Duration::from_secs(60);
+
+const ALICE: &str = "alice@example.com";
+const BOB: &str = "bob@example.com";
+
+/// One machine that people log in to, and two people.
+struct Shell {
+    control: Control,
+    crowd: Talker,
+    address: String,
+    _daemon: Logged,
+    _folder: TempDir,
+    _lab: Lab,
+}
+
+impl Shell {
+    /// `None`, with the reason printed, where something is missing.
+    fn open() -> Option<Self> {
+        let mut lab = Lab::for_test()?;
+        let probe = have(tools::tsnet_probe())?;
+        let daemon = have(tools::official_daemon())?;
+        let server = lab.public_host("control").expect("a host");
+        let control = have(Control::start(&server))?;
+        control.administrate(&["users", "create", BOB]);
+        let people = lab.public_host("people").expect("a host");
+        let target = lab.public_host("shell").expect("a host");
+        let folder = TempDir::new().expect("a folder");
+        let socket = folder.path().join("daemon.sock");
+        let mut command = target.command(&daemon);
+        command.args(["--tun=userspace-networking", "--port=0", "--statedir"]).arg(folder.path().join("shell"));
+        command.arg("--socket").arg(&socket).env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", "/root");
+        let running = spawn_logged(&target, "tailscaled", folder.path(), &mut command);
+        control.set_policy(&policy(&json!([])));
+        let key = control.key(Some("tag:web"));
+        let address = eventually("the official daemon joins", PATIENCE, || {
+            let mut up = target.command(&probe);
+            up.arg("-up").arg(&socket).args(["-control", control.url(), "-key", &key, "-hostname", "shell"]);
+            let output = up.output().map_err(|error| error.to_string())?;
+            let said = if output.status.success() { &output.stdout } else { &output.stderr };
+            let said = String::from_utf8_lossy(said).trim().to_owned();
+            if output.status.success() { Ok(said) } else { Err(said) }
+        });
+        let mut command = people.command(&probe);
+        command.args(["-crowd", "-control", control.url(), "-dir"]).arg(folder.path());
+        command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder.path());
+        let mut crowd = Talker::start("people", folder.path(), &mut command);
+        let members = json!([
+            { "name": "alice", "key": control.key_for(["--user", ALICE]) },
+            { "name": "bob", "key": control.key_for(["--user", BOB]) },
+        ]);
+        crowd.ask(&json!({ "do": "join", "members": members }), QUESTION).expect("both join");
+        Some(Self { control, crowd, address, _daemon: running, _folder: folder, _lab: lab })
+    }
+
+    /// Logs in and says who one is there.
+    fn log_in(&mut self, from: &str, user: &str) -> Result<String, String> {
+        let question = json!({ "do": "ssh", "from": from, "to": self.address, "user": user });
+        let answer = self.crowd.ask(&question, QUESTION)?;
+        Ok(answer["output"].as_str().unwrap_or_default().trim().to_owned())
+    }
+
+    fn set(&self, rules: &serde_json::Value) {
+        self.control.set_policy(&policy(rules));
+    }
+}
+
+/// Everybody may reach everybody; who may log in is another matter.
+fn policy(ssh: &serde_json::Value) -> String {
+    json!({
+        "tagOwners": { "tag:web": [ALICE] },
+        "acls": [{ "action": "accept", "src": ["*"], "dst": ["*:*"] }],
+        "ssh": ssh,
+    })
+    .to_string()
+}
+
+#[test]
+fn the_official_ssh_server_lets_in_whom_the_policy_lets_in() {
+    let Some(mut shell) = Shell::open() else { return };
+    assert!(shell.log_in("alice", "root").is_err(), "nobody may log in without a rule");
+
+    shell.set(&json!([{ "action": "accept", "src": [ALICE], "dst": ["tag:web"], "users": ["root"] }]));
+    eventually("alice is root", PATIENCE, || match shell.log_in("alice", "root")? {
+        who if who == "root" => Ok(()),
+        other => Err(other),
+    });
+    assert!(shell.log_in("bob", "root").is_err(), "bob is not named");
+    assert!(shell.log_in("alice", "nobody").is_err(), "root is the only user named");
+
+    shell.set(&json!([{ "action": "accept", "src": ["autogroup:member"], "dst": ["tag:web"], "users": ["autogroup:nonroot"] }]));
+    eventually("bob is anybody but root", PATIENCE, || match shell.log_in("bob", "daemon") {
+        // The account has no shell that runs commands: what counts is that the server let it in.
+        Ok(_) => Ok(()),
+        Err(why) if why.contains("exited with status") => Ok(()),
+        Err(why) => Err(why),
+    });
+    assert!(shell.log_in("bob", "root").is_err(), "root is not anybody");
+
+    shell.set(&json!([]));
+    eventually("nobody is left", PATIENCE, || match (shell.log_in("alice", "root"), shell.log_in("bob", "daemon")) {
+        (Err(_), Err(_)) => Ok(()),
+        both => Err(format!("{both:?}")),
+    });
+}
