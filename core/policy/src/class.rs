@@ -68,7 +68,7 @@ pub struct Shift {
     pub after: Option<Arc<Class>>,
     /// Rules whose packet rules list other addresses now.
     pub(crate) lists: Bits,
-    /// Rules of which it became a target, or is one no longer, and that give their targets something on their sources.
+    /// Rules that give their targets something on their sources, and list other addresses of targets now.
     pub(crate) companions: Bits,
     /// Rules that give their targets something on their sources.
     pub(crate) for_all_own: Bits,

@@ -227,6 +227,16 @@ impl Policy {
         })
     }
 
+    /// The rules with companion capabilities that have nodes among their targets for who they are.
+    pub(crate) fn rules_that_offer(&self, who: &BTreeSet<usize>) -> Bits {
+        let mut rules = Bits::default();
+        if !self.companions.is_empty() {
+            who.iter().for_each(|word| extend(&mut rules, &self.target_rules, *word));
+            rules.intersect(&self.companions);
+        }
+        rules
+    }
+
     /// Whether some rule steers by this tag.
     pub(crate) fn is_via_tag(&self, tag: &str) -> bool {
         self.via.contains_key(tag)

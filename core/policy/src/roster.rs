@@ -223,10 +223,13 @@ impl Roster {
         let (addresses_before, addresses_after) = (before.map(|m| &m.addresses), after.map(|m| &m.addresses));
         let moved = before.is_some() && after.is_some() && addresses_before != addresses_after;
         let mut lists = bits(before, |class| &class.listed).difference(&bits(after, |class| &class.listed));
-        let mut companions = bits(before, |class| &class.targets).difference(&bits(after, |class| &class.targets));
+        let offered = |member: Option<&Member>| {
+            member.map(|member| self.policy.rules_that_offer(&member.who)).unwrap_or_default()
+        };
+        let mut companions = offered(before).difference(&offered(after));
         if moved {
             lists.extend(&bits(after, |class| &class.listed));
-            companions.extend(&bits(after, |class| &class.targets));
+            companions.extend(&offered(after));
         }
         let routes = |member: Option<&Member>| -> Vec<Prefix> {
             member.iter().flat_map(|member| &member.routes).map(|route| route.prefix).collect()
@@ -237,7 +240,6 @@ impl Roster {
             lists.extend(&self.policy.route_sources);
             companions.extend(&self.policy.companions);
         }
-        companions.intersect(&self.policy.companions);
         // Of the routers with a tag of `via`, one is in charge: another may be when one of them has other tags.
         let steers = |member: Option<&Member>| -> BTreeSet<String> {
             let router = member.filter(|member| member.subnet_routes().next().is_some());

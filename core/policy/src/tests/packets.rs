@@ -309,3 +309,20 @@ fn a_node_heeds_whatever_changes_what_its_owner_may_do_there() {
     assert_eq!(granted(&roster.rules_for(NodeId(0)), address(5), address(1)), ["tailscale.com/cap/drive-sharer"]);
     assert!(roster.class(NodeId(0)).unwrap().heeds(&joined), "it is no source, but one of those who are known");
 }
+
+#[test]
+fn a_source_heeds_who_is_no_longer_known_for_what_they_offer() {
+    let policy = r#"{
+        "tagOwners": { "tag:nas": [], "tag:r": [] },
+        "grants": [{
+            "src": ["a@"], "dst": ["tag:nas", "10.0.0.0/8"],
+            "app": { "tailscale.com/cap/drive": [{}] },
+        }],
+    }"#;
+    let mut roster = roster(policy, &[node(1, "a"), router(2, "tag:nas", &["10.1.0.0/16"])]);
+    assert_eq!(granted(&roster.rules_for(NodeId(0)), address(2), address(1)).len(), 1);
+    let shift = roster.insert(NodeId(1), &router(2, "tag:r", &["10.1.0.0/16"]).subject());
+    assert!(granted(&roster.rules_for(NodeId(0)), address(2), address(1)).is_empty());
+    assert_eq!(shift.before, shift.after, "it is a target for what it routes");
+    assert!(roster.class(NodeId(0)).unwrap().heeds(&shift));
+}
