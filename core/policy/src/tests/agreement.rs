@@ -1,15 +1,17 @@
 //! The engine says what the reference says, of random tailnets under random policies.
 
 mod parties;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use wattle_filter::{CapabilityTable, Facts, Filter};
+use wattle_filter::{CapabilityTable, Facts, Filter, Flows, Verdict, check_inbound};
 use wattle_netmap::{FilterRule, NodeId, Prefix};
 use wattle_packet::protocol;
+use wattle_time::Instant;
 
 use super::random::{World, worlds};
 use super::reference::{Login, Packet, Reference};
@@ -73,21 +75,20 @@ pub(super) fn packets(nodes: &BTreeMap<u64, Spec>, kinds: &[(u8, u16)]) -> Vec<P
     packets
 }
 
-fn allows(filter: &Filter, packet: Packet) -> bool {
-    filter.allows(packet.protocol, packet.from, (packet.to, packet.port).into())
-}
-
 proptest! {
+    #![proptest_config(super::random::cases())]
+
     #[test]
     fn a_filter_lets_in_what_the_policy_means(world in worlds(), kinds in prop::sample::subsequence(KINDS.to_vec(), 4)) {
         let (policy, roster) = (world.policy(), world.roster());
         let reference = Reference::new(policy.document(), &world.nodes);
-        let packets = packets(&world.nodes, &kinds);
+        let (packets, flows) = (packets(&world.nodes, &kinds), Flows::new([7; 32]));
         for (number, node) in &world.nodes {
             let filter = filter_of(&roster.rules_for(NodeId(*number)), node);
             for packet in &packets {
-                let (got, meant) = (allows(&filter, *packet), reference.lets_in(*packet, node));
-                prop_assert_eq!(got, meant, "{:?} at {} {:?}", packet, number, node);
+                let verdict = check_inbound(&filter, &flows, &wire::bytes(*packet), Instant::ORIGIN);
+                let meant = reference.lets_in(*packet, node);
+                prop_assert_eq!(verdict == Verdict::Accept, meant, "{:?} at {} {:?}", packet, number, node);
             }
         }
     }
@@ -207,7 +208,7 @@ fn login(permits: &[SshPermit], from: IpAddr, user: &str) -> Login {
 fn random_worlds_have_something_of_everything() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for _ in 0..200 {
+    for _ in 0..600 {
         let world: World = worlds().new_tree(&mut runner).unwrap().current();
         let (policy, roster) = (world.policy(), world.roster());
         let reference = Reference::new(policy.document(), &world.nodes);

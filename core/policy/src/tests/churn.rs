@@ -65,6 +65,8 @@ fn check(
 }
 
 proptest! {
+    #![proptest_config(super::random::cases())]
+
     #[test]
     fn a_changed_roster_is_like_a_new_one_and_tells_what_changed(
         text in policies(), people in people(), start in tailnet(0..7), changes in changes(1..12),

@@ -1,7 +1,9 @@
 //! Random tailnets under random policies, over a few names, so that what is written hits what is there.
 
 mod policy;
+mod rules;
 mod tailnet;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +41,12 @@ pub(crate) fn read(text: &str) -> Arc<Policy> {
 
 pub(crate) fn roster(policy: Arc<Policy>, nodes: &BTreeMap<u64, Spec>) -> Roster {
     Roster::with_nodes(policy, nodes.iter().map(|(number, spec)| (NodeId(*number), spec.subject())))
+}
+
+/// Worlds are large and questions are many: more cases than usual.
+pub(crate) fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.saturating_mul(2), ..usual }
 }
 
 pub(crate) fn worlds() -> impl Strategy<Value = World> {

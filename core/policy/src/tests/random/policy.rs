@@ -2,10 +2,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
 
-/// Strategies of texts are of many kinds.
-type Text = BoxedStrategy<String>;
+use super::rules::{acl, grant, ssh, steering};
+use super::words::{MACHINES, POSTURES, PREFIXES, Text, USERS, always, field, list, object, one, people, place, rules};
 
 /// What every policy defines.
 const DEFINITIONS: &str = r#"
@@ -18,52 +17,6 @@ const DEFINITIONS: &str = r#"
     "hosts": { "web": "100.64.0.1", "net": "10.1.0.0/16", "six": "fd7a:115c:a1e0::2", "dns": "8.8.8.8" },
 "#;
 
-const USERS: [&str; 6] =
-    ["ann@example.com", "bob@example.com", "cid@other.org", "dee@", "eve@Example.COM", "gone@example.com"];
-const PEOPLE: [&str; 14] = [
-    "user:*@example.com",
-    "user:*@other.org",
-    "group:staff",
-    "group:example",
-    "group:mixed",
-    "group:empty",
-    "group:ext@corp.org",
-    "autogroup:member",
-    "autogroup:owner",
-    "autogroup:admin",
-    "autogroup:it-admin",
-    "autogroup:network-admin",
-    "autogroup:billing-admin",
-    "autogroup:auditor",
-];
-const MACHINES: [&str; 4] = ["tag:a", "tag:b", "tag:c", "autogroup:tagged"];
-const PLACES: [&str; 9] =
-    ["web", "host:net", "six", "dns", "ipset:one", "ipset:two", "ipset:three", "ipset:four", "svc:web"];
-const PREFIXES: [&str; 20] = [
-    "100.64.0.1",
-    "100.64.0.3",
-    "100.64.0.0/30",
-    "100.64.0.4/30",
-    "100.64.0.0/10",
-    "fd7a:115c:a1e0::1",
-    "fd7a:115c:a1e0::/126",
-    "fd7a:115c:a1e0::/48",
-    "10.0.0.0/8",
-    "10.1.0.0/16",
-    "10.1.2.0/24",
-    "10.1.2.3",
-    "10.2.0.0/15",
-    "192.168.0.0/16",
-    "8.8.8.8",
-    "8.8.0.0/16",
-    "fd00:1::/48",
-    "fd00:1::/80",
-    "2600::/16",
-    "128.0.0.0/1",
-];
-/// What only `acls` may write.
-const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
-const POSTURES: [&str; 3] = ["posture:p", "posture:q", "posture:r"];
 const CONDITIONS: [&str; 12] = [
     "node:os == 'linux'",
     "node:os != 'linux'",
@@ -78,174 +31,6 @@ const CONDITIONS: [&str; 12] = [
     "custom:managed == true",
     "ip:country == 'DE'",
 ];
-
-fn one(words: &[&'static str]) -> Text {
-    select(words.to_vec()).prop_map(str::to_owned).boxed()
-}
-
-fn people() -> Text {
-    prop_oneof![one(&USERS), one(&PEOPLE)].boxed()
-}
-
-fn place() -> Text {
-    prop_oneof![one(&PLACES), one(&PREFIXES)].boxed()
-}
-
-/// `["a", "b"]`
-fn list(of: Text, size: std::ops::RangeInclusive<usize>) -> Text {
-    vec(of, size)
-        .prop_map(|words| {
-            format!("[{}]", words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
-        })
-        .boxed()
-}
-
-/// `"name": value,` or nothing.
-fn field(name: &'static str, chance: f64, value: Text) -> Text {
-    prop::option::weighted(chance, value)
-        .prop_map(move |value| value.map(|value| format!("\"{name}\": {value}, ")).unwrap_or_default())
-        .boxed()
-}
-
-/// `"name": value,`
-fn always(name: &'static str, value: Text) -> Text {
-    value.prop_map(move |value| format!("\"{name}\": {value}, ")).boxed()
-}
-
-/// Fields, in braces.
-fn object(fields: Vec<Text>) -> Text {
-    fields.prop_map(|fields| format!("{{ {} }}", fields.concat())).boxed()
-}
-
-/// `"name": [rules],`
-fn rules(name: &'static str, chance: f64, rule: Text, size: std::ops::RangeInclusive<usize>) -> Text {
-    field(
-        name,
-        chance,
-        vec(rule, size).prop_map(|rules| format!("[\n        {}\n    ]", rules.join(",\n        "))).boxed(),
-    )
-}
-
-fn sources() -> Text {
-    prop_oneof![
-        5 => people(),
-        4 => one(&MACHINES),
-        3 => place(),
-        1 => one(&["*", "*", "autogroup:danger-all", "autogroup:shared", "0.0.0.0/0"]),
-    ]
-    .boxed()
-}
-
-fn targets() -> Text {
-    prop_oneof![
-        3 => people(),
-        4 => one(&MACHINES),
-        5 => place(),
-        2 => one(&["*", "autogroup:internet"]),
-    ]
-    .boxed()
-}
-
-fn postured() -> Text {
-    field("srcPosture", 0.2, list(one(&POSTURES), 1..=2))
-}
-
-/// A rule of `acls`. With `autogroup:self` all sources are people, or everybody.
-fn acl() -> Text {
-    let ports = || one(&["*", "22", "80", "443", "22,80-90", "1-65535", "53"]);
-    let with_ports =
-        |word: Text, ports: Text| (word, ports).prop_map(|(word, ports)| format!("{word}:{ports}")).boxed();
-    let target = || prop_oneof![9 => targets(), 1 => one(&EVERYWHERE)].boxed();
-    let own = prop_oneof![Just("autogroup:self".to_owned()), targets()].boxed();
-    let proto = |names: &[&'static str]| field("proto", 0.4, one(names).prop_map(|name| format!("\"{name}\"")).boxed());
-    let rule = move |sources: Text, targets: Text, proto: Text| {
-        let fixed = Just("\"action\": \"accept\", ".to_owned()).boxed();
-        object(vec![fixed, always("src", list(sources, 1..=3)), always("dst", list(targets, 1..=3)), proto, postured()])
-    };
-    prop_oneof![
-        6 => rule(sources(), with_ports(target(), ports()), proto(&["tcp", "udp", "sctp"])),
-        1 => rule(sources(), with_ports(target(), one(&["*"])), proto(&["icmp", "ipv6-icmp", "47", "gre"])),
-        2 => rule(prop_oneof![4 => people(), 1 => one(&["*"])].boxed(), with_ports(own, ports()), proto(&["tcp", "udp"])),
-    ]
-    .boxed()
-}
-
-/// A rule of `grants`: packets, capabilities, both, or by way of routers.
-fn grant() -> Text {
-    let ip = |ips: fn(Text) -> Text| {
-        ips(list(one(&["*", "22", "tcp:443", "udp:*", "tcp:80-90", "icmp:*", "47:*", "sctp:5", "0:53", "*:80"]), 1..=3))
-    };
-    let app = |apps: fn(Text) -> Text| {
-        let capabilities = prop::sample::subsequence(
-            vec![
-                r#""tailscale.com/cap/drive": [{"shares": ["x"], "access": "rw"}]"#,
-                r#""tailscale.com/cap/relay": []"#,
-                r#""example.com/cap/x": [1, {"y": 2}]"#,
-                r#""example.com/cap/x": ["z"]"#,
-                r#""example.com/cap/none": []"#,
-            ],
-            1..=3,
-        );
-        let unique = capabilities.prop_map(|all| {
-            let twice = all.iter().filter(|one| one.contains("cap/x")).count() > 1;
-            let kept = all.into_iter().filter(|one| !(twice && one.contains("\"z\"")));
-            format!("{{ {} }}", kept.collect::<Vec<_>>().join(", "))
-        });
-        apps(unique.boxed())
-    };
-    let nodes = || prop_oneof![3 => people(), 4 => one(&MACHINES), 3 => place(), 1 => one(&["*"])].boxed();
-    let own = || prop_oneof![one(&["autogroup:self"]), nodes()].boxed();
-    let carried = prop_oneof![6 => place(), 3 => one(&["autogroup:internet"]), 1 => targets()].boxed();
-    let via = always("via", list(one(&["tag:a", "tag:b", "tag:c"]), 1..=2));
-    let src = |of: Text| always("src", list(of, 1..=3));
-    let dst = |of: Text| always("dst", list(of, 1..=3));
-    prop_oneof![
-        2 => object(vec![src(sources()), dst(targets()), ip(|ip| always("ip", ip)), postured()]),
-        3 => object(vec![src(sources()), dst(nodes()), ip(|ip| field("ip", 0.5, ip)), app(|app| always("app", app)), postured()]),
-        1 => object(vec![src(people()), dst(own()), ip(|ip| always("ip", ip)), app(|app| field("app", 0.5, app)), postured()]),
-        1 => object(vec![src(people()), dst(own()), ip(|ip| field("ip", 0.3, ip)), app(|app| always("app", app)), postured()]),
-        2 => object(vec![src(one(&["*", "autogroup:member", "autogroup:tagged"])), dst(one(&["10.0.0.0/8", "net"])), ip(|ip| always("ip", ip)), via.clone()]),
-        3 => object(vec![src(sources()), dst(carried), ip(|ip| always("ip", ip)), via, postured()]),
-        1 => object(vec![src(sources()), dst(place()), ip(|ip| field("ip", 0.5, ip)), app(|app| always("app", app)), always("via", list(one(&["tag:a"]), 1..=1))]),
-    ]
-    .boxed()
-}
-
-/// A rule of `ssh`: people and machines to machines, people to people's own, one to their own.
-fn ssh() -> Text {
-    let action = prop_oneof![
-        Just("\"action\": \"accept\", ".to_owned()),
-        one(&["", "\"checkPeriod\": \"1h\", ", "\"checkPeriod\": \"always\", "])
-            .prop_map(|period| format!("\"action\": \"check\", {period}")),
-    ]
-    .boxed();
-    let users =
-        one(&["root", "ubuntu", "autogroup:nonroot", "localpart:*@example.com", "localpart:*@OTHER.org", "ann"]);
-    let rest = vec![
-        action,
-        always("users", list(users, 1..=3)),
-        field("acceptEnv", 0.2, list(one(&["LC_*", "LANG"]), 1..=2)),
-        field("recorder", 0.2, list(one(&["tag:c", "web", "100.64.0.3", "group:staff"]), 1..=2)),
-        field("enforceRecorder", 0.2, one(&["true", "false"])),
-        postured(),
-    ];
-    let machines = || one(&MACHINES);
-    let with = |sources: Text, targets: Text, rest: &[Text]| {
-        let mut fields = vec![always("src", list(sources, 1..=3)), always("dst", list(targets, 1..=3))];
-        fields.extend(rest.iter().cloned());
-        object(fields)
-    };
-    let own =
-        prop_oneof![2 => one(&["autogroup:self"]), 1 => machines(), 1 => one(&["autogroup:member", "autogroup:admin"])];
-    let alone =
-        USERS.map(|user| with(Just(user.to_owned()).boxed(), prop_oneof![one(&[user]), machines()].boxed(), &rest));
-    prop_oneof![
-        3 => with(prop_oneof![people(), machines(), one(&["autogroup:shared"])].boxed(), machines(), &rest),
-        3 => with(people(), own.boxed(), &rest),
-        1 => proptest::strategy::Union::new(alone),
-    ]
-    .boxed()
-}
 
 /// Promises of all kinds; some are kept.
 fn tests() -> Text {
@@ -288,7 +73,8 @@ fn tests() -> Text {
 fn ssh_tests() -> Text {
     let source = prop_oneof![
         2 => one(&USERS),
-        2 => one(&["tag:a", "tag:b", "group:staff", "group:example", "web", "100.64.0.3", "100.64.0.0/30", "host:net"]),
+        3 => one(&["tag:a", "tag:b", "group:staff", "group:example", "web", "100.64.0.3", "100.64.0.0/30", "host:net"]),
+        1 => one(&["autogroup:member", "autogroup:tagged", "autogroup:admin"]),
     ];
     let target =
         one(&["tag:a", "tag:b", "autogroup:self", "autogroup:member", "ann@example.com", "web", "100.64.0.3", "*"]);
@@ -340,6 +126,16 @@ fn owners() -> Text {
     list(prop_oneof![3 => people(), 2 => one(&["tag:a", "tag:b", "tag:c"])].boxed(), 0..=2)
 }
 
+/// `acls`, at times after so many others, which are about nobody, that no word of bits holds them all.
+fn many_rules() -> Text {
+    let others = r#"{ "action": "accept", "src": ["gone@example.com"], "dst": ["gone@example.com:1"] }, "#;
+    let number = prop_oneof![19 => Just(0usize), 1 => 60..66usize];
+    let rules = (number, vec(acl(), 0..=5));
+    let rules =
+        rules.prop_map(move |(number, rules)| format!("[{}{}]", others.repeat(number), rules.join(",\n        ")));
+    field("acls", 0.8, rules.boxed())
+}
+
 /// A policy. Rules are many, so that they meet.
 pub(crate) fn policies() -> Text {
     let posture = || list(one(&CONDITIONS), 1..=2);
@@ -366,8 +162,11 @@ pub(crate) fn policies() -> Text {
                 field("services", 0.2, object(vec![always("svc:web", owners())])),
             ]),
         ),
-        rules("acls", 0.8, acl(), 0..=5),
-        rules("grants", 0.8, grant(), 0..=5),
+        prop_oneof![
+            5 => (many_rules(), rules("grants", 0.8, grant(), 0..=5)).prop_map(|(acls, grants)| acls + &grants),
+            1 => rules("grants", 0.95,  prop_oneof![4 => steering(), 1 => grant()].boxed(), 2..=5),
+        ]
+        .boxed(),
         rules("nodeAttrs", 0.7, attributes(), 0..=3),
         rules("ssh", 0.8, ssh(), 0..=4),
         rules("tests", 0.7, tests(), 0..=4),

@@ -30,6 +30,9 @@ const ROUTES: [&str; 11] = [
     "::/0",
 ];
 
+/// Networks that several nodes serve.
+const SHARED: [&str; 3] = ["10.1.0.0/16", "10.1.2.0/24", "0.0.0.0/0"];
+
 /// Role and groups of each of the people.
 pub(crate) type People = [(Role, Vec<String>); LOGINS.len()];
 
@@ -109,10 +112,11 @@ fn plan() -> impl Strategy<Value = Plan> {
         2 => Just((true, true, true)),
     ];
     let routes = prop_oneof![
-        Just(Vec::new()),
-        prop::sample::subsequence(ROUTES.to_vec(), 1..=4)
-            .prop_map(|routes| routes.into_iter().map(|route| route.parse().unwrap()).collect()),
+        5 => Just(Vec::new()),
+        3 => prop::sample::subsequence(ROUTES.to_vec(), 1..=4),
+        4 => prop::sample::subsequence(SHARED.to_vec(), 1..=3),
     ];
+    let routes = routes.prop_map(|routes| routes.into_iter().map(|route| route.parse().unwrap()).collect());
     (owner, addresses, routes, attributes()).prop_map(|(owner, addresses, routes, attributes)| Plan {
         owner,
         addresses,
