@@ -25,11 +25,14 @@ use handle::Counters;
 pub(crate) use handle::{AskError, LoopHandle};
 use members::Members;
 
+/// Looks at the state, and may remember what it spelt out.
+type Look = Box<dyn FnOnce(&Coordinator, &mut FeedCache) + Send>;
+
 /// Something for the loop.
 enum Message {
     Ask(Command, oneshot::Sender<Result<Reply, AskError>>),
     /// Looks at the state, between commands.
-    Read(Box<dyn FnOnce(&Coordinator, &mut FeedCache) + Send>),
+    Read(Look),
     Stop,
 }
 
