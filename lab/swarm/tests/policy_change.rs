@@ -29,7 +29,7 @@ impl Tailnet {
         let file = self.folder.path().join("policy.hujson");
         write(&file, &format!(r#"{{"acls": [{}]}}"#, rules.join(", ")));
         let started = Instant::now();
-        self.server.verb(&["policy", "set", file.to_str().unwrap()]).unwrap();
+        self.server.verb(&["policy", "set", &file.to_string_lossy()]).expect("the policy is taken");
         started
     }
 
@@ -37,7 +37,7 @@ impl Tailnet {
         for (swarm, peers) in [(&mut self.alice, alice), (&mut self.bob, bob)] {
             for member in swarm.members_mut() {
                 let complete = member.wait_for(|view| view.map.self_node.is_some() && view.map.peers.len() == peers);
-                tokio::time::timeout(PATIENCE, complete).await.unwrap().unwrap();
+                tokio::time::timeout(PATIENCE, complete).await.expect("they come in time").expect("the stream goes on");
             }
         }
     }
@@ -49,12 +49,12 @@ impl Tailnet {
 }
 
 fn write(file: &Path, text: &str) {
-    std::fs::write(file, text).unwrap();
+    std::fs::write(file, text).expect("the folder is writable");
 }
 
 /// What a member was told since, in all: peers that came, and rules that came and went.
 fn told(member: &Member, mark: usize) -> (Vec<MapResponse>, usize, usize, usize) {
-    let messages = member.view().messages_after(mark).unwrap();
+    let messages = member.view().messages_after(mark).expect("all frames are kept");
     let peers = messages.iter().map(|message| message.peers_changed.len()).sum();
     let rules = || messages.iter().flat_map(|message| message.packet_filters.values());
     let (came, went) = (rules().flatten().count(), rules().filter(|rules| rules.is_none()).count());
@@ -125,7 +125,7 @@ async fn a_policy_change_reaches_all_members_and_only_what_changed_is_sent() {
                 let rules = messages.iter().flat_map(|message| message.packet_filters.values());
                 rules.flatten().count() == wanted.0
             });
-            tokio::time::timeout(PATIENCE, complete).await.unwrap().unwrap();
+            tokio::time::timeout(PATIENCE, complete).await.expect("they come in time").expect("the stream goes on");
             let (messages, peers, came, went) = told(member, mark);
             assert_eq!((peers, came, went), (0, wanted.0, wanted.1));
             assert_nothing_else(&messages);
