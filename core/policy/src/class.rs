@@ -74,6 +74,9 @@ pub struct Shift {
     pub(crate) for_all_own: Bits,
     /// Whether it has other addresses now.
     pub(crate) moved: bool,
+    /// Whether other words select it now, or it has another posture for SSH: its own rules may be different in a class
+    /// that is the same.
+    pub(crate) renamed: bool,
     /// Whether it serves other routes now, or steers others to them by other rules.
     pub routes: bool,
 }
@@ -84,8 +87,9 @@ impl Shift {
         Self { before: class.clone(), after: class, ..Self::default() }
     }
 
-    /// Whether nobody can notice.
+    /// Whether nobody can notice, the node itself included.
     pub fn is_empty(&self) -> bool {
-        self.before == self.after && self.lists.is_empty() && self.companions.is_empty() && !self.moved && !self.routes
+        let same = self.before == self.after && self.lists.is_empty() && self.companions.is_empty();
+        same && !self.moved && !self.renamed && !self.routes
     }
 }

@@ -237,6 +237,11 @@ impl Policy {
         rules
     }
 
+    /// Whether some rule of `ssh` asks for a posture.
+    pub(crate) fn has_ssh_postures(&self) -> bool {
+        self.ssh.iter().any(|rule| !rule.sources.postures.is_empty())
+    }
+
     /// Whether some rule steers by this tag.
     pub(crate) fn is_via_tag(&self, tag: &str) -> bool {
         self.via.contains_key(tag)

@@ -44,6 +44,7 @@ fn check(
     before: &BTreeMap<NodeId, Told>,
     after: &BTreeMap<NodeId, Told>,
 ) -> Result<(), TestCaseError> {
+    prop_assert!(!shift.is_empty() || before == after, "nobody notices {:?}", shift);
     for (id, was) in before.iter().filter(|(id, _)| **id != changed) {
         let (is, class) = (&after[id], roster.class(*id).unwrap());
         prop_assert!(was.chunks == is.chunks || class.heeds(shift), "{:?} does not heed {:?}", id, shift);

@@ -326,3 +326,16 @@ fn a_source_heeds_who_is_no_longer_known_for_what_they_offer() {
     assert_eq!(shift.before, shift.after, "it is a target for what it routes");
     assert!(roster.class(NodeId(0)).unwrap().heeds(&shift));
 }
+
+#[test]
+fn who_is_selected_by_other_words_of_the_same_rule_has_changed() {
+    let policy = r#"{
+        "tagOwners": { "tag:a": [], "tag:b": [] },
+        "acls": [{ "action": "accept", "src": ["*"], "dst": ["tag:a:22", "tag:b:80"] }],
+    }"#;
+    let mut roster = roster(policy, &[node(1, "a"), tagged(2, &["tag:a"])]);
+    let shift = roster.insert(NodeId(1), &tagged(2, &["tag:b"]).subject());
+    let rules = roster.rules_for(NodeId(1));
+    assert!(lets_in(&rules, address(1), address(2), 80) && !lets_in(&rules, address(1), address(2), 22));
+    assert!(shift.before == shift.after && !shift.is_empty());
+}
