@@ -1,0 +1,12 @@
+//! What pages load: from here, and from nowhere else.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+
+pub(super) async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("assets/console.css"))
+}
+
+pub(super) async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("assets/console.js"))
+}
