@@ -12,16 +12,20 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use wattle_coordinator::{Command, Config, Coordinator, Dice, NewPolicy, Now};
+use wattle_coordinator::{Config, Coordinator, Dice, Now};
 use wattle_keys::NodePublic;
 use wattle_link::{Server, ServerIdentity};
 use wattle_netmap::{DerpMap, Resolver};
 use wattle_relay_io::{RelayHandle, serve_stun};
 use wattle_store::{Store, load_or_create_machine_key};
 
+use crate::admin::Office;
 use crate::config::Settings;
 use crate::http::Site;
+use crate::policy_desk::PolicyDesk;
+use crate::policy_file::PolicyFile;
 use crate::relay::{self, RelaySockets};
+use crate::web::{self, Console};
 use crate::{admin, event_loop, http};
 
 /// When the server goes, relay clients come back after this ...
@@ -62,6 +66,12 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
             .map(|address| Resolver { address: address.to_string(), ..Resolver::default() })
             .collect(),
     };
+    let console = Console::new(settings.console)?;
+    let console_port = match settings.console {
+        Some(address) => Some(web::bind(address).await?),
+        None => None,
+    };
+    let history = store.policy_history();
     let now = Now { mono: wattle_clock::now(), wall: wattle_clock::unix_now() };
     let coordinator = Coordinator::new(config, store.load().await?, now).context("the stored policy")?;
 
@@ -75,12 +85,15 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
     };
     let (tailnet, mut deciding) = event_loop::spawn(coordinator, store, Dice::new(wattle_clock::seed()?), on_gone);
-    if let Some(path) = &settings.policy {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let wanted = NewPolicy { text, author: path.display().to_string(), ..NewPolicy::default() };
-        tailnet.ask(Command::SetPolicy(Box::new(wanted))).await.with_context(|| path.display().to_string())?;
+    let policy = PolicyDesk::new(tailnet.clone(), history, settings.policy_file.clone());
+    if let Some(path) = settings.policy_file.clone() {
+        let mut file = PolicyFile::new(path, policy.clone());
+        file.begin().await?;
+        let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        tokio::spawn(file.watch(hangup, stopped.clone()));
     }
-    let administering = admin::serve(&settings.data.join("admin.sock"), tailnet.clone(), stopped.clone())?;
+    let office = Office { tailnet: tailnet.clone(), policy: policy.clone(), console: console.clone() };
+    let administering = admin::serve(&settings.data.join("admin.sock"), office, stopped.clone())?;
     let relay = match &settings.relay {
         Some(place) => {
             let relay = relay::relay_for(&tailnet, place, &settings.data)?;
@@ -88,9 +101,10 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
         None => None,
     };
-    announce(&settings, &server, sockets.as_ref())?;
+    announce(&settings, &server, sockets.as_ref(), &console)?;
 
     let mut serving = Vec::new();
+    let showing = console_port.map(|port| web::serve(port, policy, console.clone(), stopped.clone()));
     if let (Some(relay), Some(sockets)) = (&relay, sockets) {
         tokio::spawn(relay.clone().run_timers());
         tokio::spawn(serve_stun(sockets.stun, relay.clone()));
@@ -118,6 +132,9 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
         task.await.context("the HTTP server failed")?;
     }
     administering.await.context("the admin socket failed")?;
+    if let Some(showing) = showing {
+        showing.await.context("the console failed")?;
+    }
     deciding.await.context("the event loop failed")
 }
 
@@ -128,7 +145,12 @@ fn make_folder(folder: &Path) -> anyhow::Result<()> {
     })
 }
 
-fn announce(settings: &Settings, server: &Server, sockets: Option<&RelaySockets>) -> anyhow::Result<()> {
+fn announce(
+    settings: &Settings,
+    server: &Server,
+    sockets: Option<&RelaySockets>,
+    console: &Console,
+) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     eprintln!("wattle-control {}", env!("CARGO_PKG_VERSION"));
     eprintln!("  server     {}  (listening on {scheme}://{})", settings.server_url, server.local_address()?);
@@ -141,6 +163,12 @@ fn announce(settings: &Settings, server: &Server, sockets: Option<&RelaySockets>
     }
     eprintln!("  names      *.{}", settings.domain);
     eprintln!("  data       {}", settings.data.display());
+    if let Some(path) = &settings.policy_file {
+        eprintln!("  policy     {}  (read again when it changes)", path.display());
+    }
+    if settings.console.is_some() {
+        eprintln!("  console    {}  (for one browser; more by wattle-control console)", console.invite()?);
+    }
     eprintln!("Next: wattle-control users create NAME, then wattle-control keys create --user NAME");
     Ok(())
 }

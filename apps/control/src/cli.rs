@@ -1,9 +1,12 @@
 //! The verbs of administrators. Each is a call through the running server's socket, and one way to show the answer.
 
+mod console;
 mod door;
 mod keys;
 mod nodes;
 mod policy;
+mod routes;
+mod ssh;
 mod table;
 mod users;
 
@@ -29,6 +32,15 @@ pub(crate) enum Verb {
     /// Who may reach whom
     #[command(after_help = policy::EXAMPLES)]
     Policy(policy::Policy),
+    /// Which networks nodes lead to
+    #[command(after_help = routes::EXAMPLES)]
+    Routes(routes::Routes),
+    /// People who wait to log in by SSH where the policy asks first
+    #[command(after_help = ssh::EXAMPLES)]
+    Ssh(ssh::Ssh),
+    /// A link to the console: pages for administrators
+    #[command(after_help = console::EXAMPLES)]
+    Console(console::ConsoleArgs),
 }
 
 /// Does what was asked of the server whose folder this is.
@@ -39,14 +51,31 @@ pub(crate) async fn run(verb: Verb, data: &Path) -> anyhow::Result<()> {
         Verb::Nodes(nodes) => nodes.run(&door).await,
         Verb::Keys(keys) => keys.run(&door).await,
         Verb::Policy(policy) => policy.run(&door).await,
+        Verb::Routes(routes) => routes.run(&door).await,
+        Verb::Ssh(ssh) => ssh.run(&door).await,
+        Verb::Console(console) => console.run(&door).await,
     }
 }
 
-/// What the program's end says to scripts: 3 no server to ask, 4 no such thing, 1 everything else. (2 is a wrong command
-/// line, which clap tells.)
+/// What the program's end says to scripts: 3 no server to ask, 4 no such thing, 5 somebody must decide, 1 everything
+/// else. (2 is a wrong command line, which clap tells.)
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    error.downcast_ref::<Failure>().map_or(Failure::REFUSED, |failure| failure.code)
+    match (error.downcast_ref::<Told>(), error.downcast_ref::<Failure>()) {
+        (Some(Told(code)), _) => *code,
+        (None, Some(failure)) => failure.code,
+        (None, None) => Failure::REFUSED,
+    }
 }
+
+/// Whether what went wrong has been told already.
+pub(crate) fn is_told(error: &anyhow::Error) -> bool {
+    error.is::<Told>()
+}
+
+/// The program ends with this code, and has said why.
+#[derive(Debug, thiserror::Error)]
+#[error("see above")]
+struct Told(u8);
 
 /// How an answer is shown: to people, or to programs.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -89,12 +118,30 @@ mod tests {
 
     #[test]
     fn every_example_in_the_help_is_a_command() {
-        let examples = [super::users::EXAMPLES, super::nodes::EXAMPLES, super::keys::EXAMPLES, super::policy::EXAMPLES];
+        let examples = [
+            super::users::EXAMPLES,
+            super::nodes::EXAMPLES,
+            super::keys::EXAMPLES,
+            super::policy::EXAMPLES,
+            super::policy::SET_EXAMPLES,
+            super::policy::DIFF_EXAMPLES,
+            super::policy::EXPLAIN_EXAMPLES,
+            super::policy::TEST_EXAMPLES,
+            super::policy::MATRIX_EXAMPLES,
+            super::routes::EXAMPLES,
+            super::ssh::EXAMPLES,
+            super::console::EXAMPLES,
+        ];
         let mut count = 0;
         for line in
             examples.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("wattle-control "))
         {
-            let words = line.split("  ").next().unwrap().split_whitespace();
+            // The quoted words of a note count as one.
+            let line = line.split("  ").next().unwrap();
+            let words = line.split('"').enumerate().flat_map(|(index, part)| match index % 2 {
+                0 => part.split_whitespace().collect::<Vec<_>>(),
+                _ => vec![part],
+            });
             let matches = Line::command().try_get_matches_from(std::iter::once("wattle-control").chain(words));
             assert!(matches.is_ok_and(|matches| Verb::from_arg_matches(&matches).is_ok()), "{line}");
             count += 1;

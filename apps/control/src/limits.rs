@@ -27,9 +27,38 @@ pub(crate) const CHANGES_GATHERED: Duration = Duration::from_millis(20);
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(50);
 /// Spread of keepalives, so that streams that opened together do not speak together.
 pub(crate) const KEEPALIVE_JITTER: Duration = Duration::from_secs(9);
-/// A request on the administrators' socket: the largest is a policy.
-pub(crate) const ADMIN_BODY_MAX: usize = 1 << 20;
 /// Ways to show a peer's routes whose JSON is kept. Most peers have one; routers of a policy with `via` a few.
 pub(crate) const PEER_VARIANTS_MAX: usize = 16;
 /// Lists of sources whose JSON is kept: those of a large policy, and of the one before.
 pub(crate) const SOURCE_LISTS_MAX: usize = 4_096;
+/// A request on the administrators' socket or the console: the largest is a policy of a MiB, whose line breaks and
+/// quotes take more room in JSON and three times theirs in a form.
+pub(crate) const ADMIN_BODY_MAX: usize = 4 << 20;
+
+/// Why a policy was put in force, in its author's words.
+pub(crate) const POLICY_NOTE_CHARS: usize = 1_000;
+/// Who put it in force.
+pub(crate) const POLICY_AUTHOR_CHARS: usize = 255;
+/// Gains and losses told of one change: people read a few, programs some more.
+pub(crate) const GAINS_LISTED_MAX: usize = 1_000;
+/// Rows of the matrix told at once: beyond it people search.
+pub(crate) const CELLS_LISTED_MAX: usize = 1_000;
+/// Names told of parties that are alike: a group may be everybody.
+pub(crate) const NAMES_LISTED_MAX: usize = 100;
+/// Names in a sentence.
+pub(crate) const NAMES_IN_SENTENCE_MAX: usize = 4;
+/// Cells of the table by which two texts are compared line by line; beyond it all differing lines count as changed.
+pub(crate) const LINE_PAIRS_MAX: usize = 4 << 20;
+/// How often the file with the policy is looked at.
+pub(crate) const POLICY_FILE_LOOK: Duration = Duration::from_secs(2);
+/// A policy file that was refused may be fine once users or nodes have changed: it is tried again after this.
+pub(crate) const POLICY_FILE_RETRY: Duration = Duration::from_secs(60);
+
+/// Browsers signed in to the console at once; the oldest makes room.
+pub(crate) const CONSOLE_SESSIONS_MAX: usize = 64;
+/// Invitations to the console that nobody has used; the oldest makes room.
+pub(crate) const CONSOLE_TOKENS_MAX: usize = 16;
+/// How long a browser stays signed in: a working day.
+pub(crate) const CONSOLE_SESSION: Duration = Duration::from_secs(12 * 3_600);
+/// How long an invitation to the console is good: time to copy it to a browser.
+pub(crate) const CONSOLE_TOKEN: Duration = Duration::from_secs(15 * 60);

@@ -8,10 +8,14 @@ mod config;
 mod event_loop;
 mod http;
 mod limits;
+mod line_diff;
 mod map_stream;
+mod policy_desk;
+mod policy_file;
 mod relay;
 mod serve;
 mod ssh_policy;
+mod web;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -55,7 +59,9 @@ fn main() -> ExitCode {
     match run(CommandLine::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            if !cli::is_told(&error) {
+                eprintln!("error: {error:#}");
+            }
             ExitCode::from(cli::exit_code(&error))
         }
     }

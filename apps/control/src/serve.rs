@@ -28,9 +28,12 @@ pub(crate) struct Serve {
     /// Key of the certificate, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// A policy file to load at start.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
+    /// A file that the policy comes from; it is read again when it changes, and on SIGHUP.
+    #[arg(long, value_name = "FILE", alias = "policy")]
+    pub(crate) policy_file: Option<PathBuf>,
+    /// Serve the console to browsers of this machine, such as on 127.0.0.1:8081 [default: only on the admin socket]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) console: Option<SocketAddr>,
     /// Serve the relay inside on a port of its own, with TLS [default: port 3340 of --listen's address, unless HTTPS]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) relay_listen: Option<SocketAddr>,

@@ -1,14 +1,26 @@
 //! The JSON of the administrators' door, for the server and for the command line.
 
+mod policy;
+
 use serde::{Deserialize, Serialize};
 use wattle_coordinator::{AuthKey, Coordinator, Entry, NodeRecord, Now, Pending, UserRecord};
 use wattle_netmap::UserId;
 use wattle_time::UnixTime;
 
+pub(crate) use policy::*;
+
 /// Why something was not done.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ErrorDocument {
+    /// A sentence for people.
     pub(crate) error: String,
+    /// A word for programs, where the status does not say enough: `policy-invalid`, `policy-tests`, `policy-moved`,
+    /// `policy-lockout`, `policy-file`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) code: String,
+    /// What is wrong with a policy, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) problems: Vec<ProblemDocument>,
 }
 
 /// A user.
@@ -19,6 +31,11 @@ pub(crate) struct UserDocument {
     pub(crate) display_name: String,
     pub(crate) created: String,
     pub(crate) nodes: usize,
+    #[serde(default)]
+    pub(crate) role: String,
+    /// Groups that an identity provider says they are in.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
 }
 
 /// A user to make, or what to change of one.
@@ -139,12 +156,57 @@ pub(crate) struct KeyRequest {
     pub(crate) expires_in_secs: Option<u64>,
 }
 
-/// A policy.
+/// What a user may do from now on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PolicyDocument {
-    /// HuJSON; empty in an answer when none is set and everybody may reach everybody.
-    pub(crate) text: String,
+pub(crate) struct RoleRequest {
+    pub(crate) role: String,
+}
+
+/// A route that a node offers, or may serve.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RouteDocument {
+    pub(crate) node: String,
+    pub(crate) route: String,
+    pub(crate) offered: bool,
+    pub(crate) approved: bool,
+    pub(crate) served: bool,
+    /// Whether this node is in charge of it, where several serve it.
+    pub(crate) primary: bool,
+    pub(crate) exit_node: bool,
+}
+
+/// Routes that a node may serve from now on, and no longer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RoutesRequest {
+    pub(crate) approve: Vec<String>,
+    pub(crate) withdraw: Vec<String>,
+}
+
+/// Somebody who waits to log in by SSH.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SshCheckDocument {
+    pub(crate) auth_id: String,
+    pub(crate) user: Option<String>,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) local_user: String,
+    pub(crate) since: String,
+}
+
+/// Somebody to let in by SSH, or to turn away.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SshDecisionRequest {
+    pub(crate) auth_id: String,
+}
+
+/// Where a browser enters the console.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ConsoleDocument {
+    /// Good once, for a quarter of an hour.
+    pub(crate) url: String,
 }
 
 /// Nothing more to say.
@@ -159,6 +221,8 @@ impl UserDocument {
             display_name: user.display_name.clone(),
             created: user.created.to_string(),
             nodes: coordinator.nodes().filter(|entry| entry.record.owner() == Some(user.id)).count(),
+            role: user.role.name().to_owned(),
+            groups: user.groups.clone(),
         }
     }
 }

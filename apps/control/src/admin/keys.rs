@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use wattle_coordinator::{AuthKeyId, Command, NewAuthKey, Reply};
 
 use super::documents::{DoneDocument, KeyDocument, KeyRequest};
+use super::json::Json;
 use super::problem::Problem;
 use super::users;
 use crate::event_loop::{LoopHandle, now};

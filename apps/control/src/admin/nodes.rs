@@ -1,6 +1,5 @@
 //! `/nodes` and `/pending`: machines that are in, and machines that want to be.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use wattle_coordinator::{AuthId, Command, Reply};
 use wattle_netmap::NodeId;
@@ -9,6 +8,7 @@ use super::documents::{
     ApproveRequest, DeclineRequest, DoneDocument, ExpireRequest, NodeDocument, PendingDocument, RenameRequest,
     TagsRequest,
 };
+use super::json::Json;
 use super::problem::Problem;
 use super::users;
 use crate::event_loop::{LoopHandle, now};
@@ -86,7 +86,7 @@ pub(super) async fn remove(
 }
 
 /// The node of this name, this number or this address.
-async fn by_name(tailnet: &LoopHandle, name: &str) -> Result<NodeId, Problem> {
+pub(super) async fn by_name(tailnet: &LoopHandle, name: &str) -> Result<NodeId, Problem> {
     let wanted = name.to_owned();
     let found = tailnet.read(move |coordinator| {
         let label = wanted.split('.').next().unwrap_or_default().to_owned();

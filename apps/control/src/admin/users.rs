@@ -1,11 +1,12 @@
 //! `/users`: who nodes belong to.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use wattle_coordinator::{Command, Reply};
 use wattle_netmap::UserId;
+use wattle_policy::language::document::Role;
 
-use super::documents::{DoneDocument, UserDocument, UserRequest};
+use super::documents::{DoneDocument, RoleRequest, UserDocument, UserRequest};
+use super::json::Json;
 use super::problem::Problem;
 use crate::event_loop::LoopHandle;
 
@@ -43,6 +44,20 @@ pub(super) async fn remove(
     let user = by_name(&tailnet, &name).await?;
     tailnet.ask(Command::DeleteUser { user }).await?;
     Ok(Json(DoneDocument {}))
+}
+
+pub(super) async fn set_role(
+    State(tailnet): State<LoopHandle>,
+    Path(name): Path<String>,
+    Json(request): Json<RoleRequest>,
+) -> Result<Json<UserDocument>, Problem> {
+    let role = Role::named(&request.role).ok_or_else(|| {
+        let roles = "owner, admin, it-admin, network-admin, billing-admin, auditor and member";
+        Problem::invalid(format!("\"{}\" is no role: there are {roles}", request.role))
+    })?;
+    let user = by_name(&tailnet, &name).await?;
+    tailnet.ask(Command::SetRole { user, role }).await?;
+    one(&tailnet, user).await.map(Json)
 }
 
 /// The user of this login name, or of this number.

@@ -27,9 +27,10 @@ pub(super) struct Door {
 }
 
 /// What the server said no to, or why it could not be asked, with the exit code that tells them apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
-    sentence: String,
+    /// What the server said, or what stands for it.
+    pub(super) document: ErrorDocument,
     /// For scripts.
     pub(super) code: u8,
 }
@@ -41,20 +42,31 @@ impl Failure {
     const NOT_FOUND: u8 = 4;
     /// No server, or no right to ask it.
     const UNREACHABLE: u8 = 3;
+    /// Somebody must decide: it was changed meanwhile, or would do what nobody wants by mistake.
+    const UNDECIDED: u8 = 5;
 
     fn new(code: u8, sentence: String) -> Self {
-        Self { sentence, code }
+        Self { document: ErrorDocument { error: sentence, ..ErrorDocument::default() }, code }
     }
 
-    fn from_status(status: StatusCode, sentence: String) -> Self {
-        let code = if status == StatusCode::NOT_FOUND { Self::NOT_FOUND } else { Self::REFUSED };
-        Self::new(code, sentence)
+    /// Nothing was done, because somebody must decide first.
+    pub(super) fn undecided(sentence: &str) -> Self {
+        Self::new(Self::UNDECIDED, sentence.to_owned())
+    }
+
+    fn from_answer(status: StatusCode, document: ErrorDocument) -> Self {
+        let code = match (status, document.code.as_str()) {
+            (StatusCode::NOT_FOUND, _) => Self::NOT_FOUND,
+            (_, "policy-moved" | "policy-lockout") => Self::UNDECIDED,
+            _ => Self::REFUSED,
+        };
+        Self { document, code }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
+        f.write_str(&self.document.error)
     }
 }
 
@@ -96,11 +108,11 @@ impl Door {
             return serde_json::from_slice(&answer)
                 .context("the server's answer makes no sense; is it another version?");
         }
-        let sentence = match serde_json::from_slice::<ErrorDocument>(&answer) {
-            Ok(document) => document.error,
-            Err(_) => format!("the server answered {status}; is it another version?"),
-        };
-        Err(Failure::from_status(status, sentence).into())
+        let document = serde_json::from_slice(&answer).unwrap_or_else(|_| ErrorDocument {
+            error: format!("the server answered {status}; is it another version?"),
+            ..ErrorDocument::default()
+        });
+        Err(Failure::from_answer(status, document).into())
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Bytes)> {

@@ -5,13 +5,14 @@ use hyper::Method;
 
 use super::door::{Door, part};
 use super::{Form, table};
-use crate::admin::documents::{DoneDocument, UserDocument, UserRequest};
+use crate::admin::documents::{DoneDocument, RoleRequest, UserDocument, UserRequest};
 
 pub(super) const EXAMPLES: &str = "Examples:
   wattle-control users create alice
   wattle-control users create alice@example.com --display-name Alice
   wattle-control users list
   wattle-control users rename alice alice@example.com
+  wattle-control users role alice admin
   wattle-control users delete alice";
 
 /// `users`
@@ -42,6 +43,13 @@ enum UsersVerb {
         /// The new name
         name: String,
     },
+    /// Say what a user may do: owner, admin, it-admin, network-admin, billing-admin, auditor or member
+    Role {
+        /// The user's name or number
+        user: String,
+        /// The role from now on
+        role: String,
+    },
     /// Remove a user who has no nodes, and their auth keys
     Delete {
         /// The user's name or number
@@ -67,6 +75,11 @@ impl Users {
                     door.send(Method::PATCH, &format!("/users/{}", part(&user)), &request).await?;
                 self.form.show(&renamed, |renamed| format!("User {user} is now {}.", renamed.login_name))
             }
+            UsersVerb::Role { user, role } => {
+                let path = format!("/users/{}/role", part(&user));
+                let changed: UserDocument = door.send(Method::POST, &path, &RoleRequest { role }).await?;
+                self.form.show(&changed, |changed| format!("{} is {} now.", changed.login_name, changed.role))
+            }
             UsersVerb::Delete { user } => {
                 door.remove(&format!("/users/{}", part(&user))).await?;
                 self.form.show(&DoneDocument {}, |_| format!("User {user} is deleted."))
@@ -82,12 +95,13 @@ fn listed(users: &[UserDocument]) -> String {
             user.id.to_string(),
             user.login_name.clone(),
             user.display_name.clone(),
+            user.role.clone(),
             nodes,
             table::when(Some(&user.created), ""),
         ]
     });
     table::table(
-        ["NUMBER", "NAME", "CALLED", "NODES", "CREATED"],
+        ["NUMBER", "NAME", "CALLED", "ROLE", "NODES", "CREATED"],
         rows,
         "No users yet: wattle-control users create NAME",
     )

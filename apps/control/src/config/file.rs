@@ -18,7 +18,8 @@ pub(crate) struct ConfigFile {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) server_url: Option<String>,
     pub(crate) domain: Option<String>,
-    pub(crate) policy: Option<PathBuf>,
+    pub(crate) console: Option<SocketAddr>,
+    pub(crate) policy: PolicySection,
     pub(crate) log: Option<String>,
     pub(crate) tls: Option<TlsSection>,
     pub(crate) relay: RelaySection,
@@ -32,6 +33,12 @@ pub(crate) struct ConfigFile {
 pub(crate) struct TlsSection {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PolicySection {
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -114,7 +121,9 @@ mod tests {
             .map(|line| format!("{line}\n"))
             .collect();
         let file = ConfigFile::parse(&whole).unwrap();
-        assert!(file.tls.is_some() && file.policy.is_some() && file.relay.host.is_some());
+        assert!(
+            file.tls.is_some() && file.policy.file.is_some() && file.console.is_some() && file.relay.host.is_some()
+        );
         assert_eq!(file.relay_maps.len(), 1);
     }
 
