@@ -149,7 +149,10 @@ impl Roster {
 
     /// Whether a rule is for a node itself, not only for what it routes.
     pub(crate) fn is_source(&self, from: &Member, number: usize) -> bool {
-        from.class.listed.contains(number) || !self.source_addresses(from, number).is_empty()
+        let class = &from.class;
+        class.listed.contains(number)
+            || (class.sources.contains(number) && self.policy().is_for_everybody(number))
+            || !self.source_addresses(from, number).is_empty()
     }
 
     /// Whether a target of a rule is what somebody wants to reach.

@@ -242,6 +242,11 @@ impl Policy {
         self.ssh.iter().any(|rule| !rule.sources.postures.is_empty())
     }
 
+    /// Whether a rule has everybody among its sources, as far as they have its posture.
+    pub(crate) fn is_for_everybody(&self, rule: usize) -> bool {
+        self.open_sources.contains(rule)
+    }
+
     /// Whether some rule steers by this tag.
     pub(crate) fn is_via_tag(&self, tag: &str) -> bool {
         self.via.contains_key(tag)

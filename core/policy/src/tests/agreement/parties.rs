@@ -26,6 +26,9 @@ proptest! {
                 let rules = reference.rules_that_allow(node, packet);
                 let meant: Vec<_> = rules.into_iter().map(|number| policy.rule_name(number)).collect();
                 prop_assert_eq!(&named, &meant, "{:?}", packet);
+                let back = node.addresses.iter().find(|address| address.is_ipv4() == packet.to.is_ipv4()).unwrap();
+                let answers = reference.node_at(packet.to).is_some_and(|other| reference.may_begin(other, *back));
+                prop_assert_eq!(explained.replies_only, named.is_empty() && answers, "{:?}", packet);
                 // Whatever is said of a node, the node does.
                 if let Some(other) = reference.node_at(packet.to).filter(|other| is_plain(packet, other)) {
                     let one_of_own = node.addresses.iter().any(|from| reference.lets_in(Packet { from: *from, ..packet }, other));

@@ -16,14 +16,22 @@ impl Reference<'_> {
     /// The rules that let a node begin a conversation with an address, wherever that is.
     pub(crate) fn rules_that_allow(&self, from: &Spec, packet: Packet) -> Vec<usize> {
         let Packet { to, protocol, port, .. } = packet;
+        self.rules_towards(from, to, |ports| passes(ports, protocol, port))
+    }
+
+    /// Whether a node may begin some conversation with an address.
+    pub(crate) fn may_begin(&self, from: &Spec, to: IpAddr) -> bool {
+        !self.rules_towards(from, to, |ports| !ports.is_empty()).is_empty()
+    }
+
+    fn rules_towards(&self, from: &Spec, to: IpAddr, passes: impl Fn(&[Ports]) -> bool) -> Vec<usize> {
         let is_source = |rule: &Rule<'_>| {
             let own = from.addresses.iter().filter(|address| address.is_ipv4() == to.is_ipv4());
             own.into_iter().any(|address| self.is_source_at(rule, from, *address))
         };
         let allows = |rule: &Rule<'_>| {
-            let is_target = |(word, ports): &(&Alias, Vec<Ports>)| {
-                passes(ports, protocol, port) && self.is_target_anywhere(rule, word, from, to)
-            };
+            let is_target =
+                |(word, ports): &(&Alias, Vec<Ports>)| passes(ports) && self.is_target_anywhere(rule, word, from, to);
             is_source(rule) && rule.targets.iter().any(is_target)
         };
         self.rules.iter().enumerate().filter(|(_, rule)| allows(rule)).map(|(number, _)| number).collect()
