@@ -173,6 +173,8 @@ pub struct HostFacts {
     pub request_tags: Vec<String>,
     /// Services on the tailnet addresses.
     pub services: Vec<Service>,
+    /// Public keys of its SSH server, as `known_hosts` has them. Peers see them.
+    pub ssh_host_keys: Vec<String>,
     /// Whether it refuses all incoming connections.
     pub shields_up: bool,
     /// What it measured of its network.

@@ -18,6 +18,10 @@ pub const ENDPOINTS_MAX: usize = 64;
 pub const HOST_LIST_MAX: usize = 256;
 /// Characters of a text that a node tells about itself.
 pub const HOST_TEXT_MAX: usize = 255;
+/// SSH host keys kept per node: one of each kind, and room for kinds to come.
+pub const SSH_HOST_KEYS_MAX: usize = 8;
+/// Characters of one of them. RSA keys of 4,096 bits have about 730.
+pub const SSH_HOST_KEY_CHARS_MAX: usize = 2_048;
 /// Characters of a user's name.
 pub const USER_NAME_MAX: usize = 255;
 /// Tags of a node or an auth key.

@@ -26,6 +26,7 @@ pub fn hostinfo_from_wire(host: &Hostinfo) -> HostFacts {
         routable_ips: host.routable_ips.clone(),
         request_tags: host.request_tags.clone(),
         services: host.services.iter().map(service).collect(),
+        ssh_host_keys: host.ssh_host_keys.clone(),
         shields_up: host.shields_up,
         net: host.net_info.as_ref().map(net),
     }
@@ -49,6 +50,7 @@ pub fn hostinfo_to_wire(host: &HostFacts) -> Hostinfo {
         routable_ips: host.routable_ips.clone(),
         request_tags: host.request_tags.clone(),
         services: services_to_wire(host),
+        ssh_host_keys: host.ssh_host_keys.clone(),
         net_info: host.net.as_ref().map(net),
         ..Hostinfo::default()
     }
@@ -71,6 +73,7 @@ pub(super) fn peer_view(host: &HostFacts) -> Hostinfo {
         os: host.os.clone(),
         hostname: host.hostname.clone(),
         services: services_to_wire(host),
+        ssh_host_keys: host.ssh_host_keys.clone(),
         shields_up: host.shields_up,
         ..Hostinfo::default()
     }

@@ -105,6 +105,7 @@ const OLDEST_SERVED: u16 = 113;
 /// Facts about a host without what it measures, each list and text cut to what we keep.
 pub(super) fn bounded(host: &HostFacts) -> HostFacts {
     let text = |text: &String| text.chars().take(limits::HOST_TEXT_MAX).collect::<String>();
+    let host_key = |key: &String| key.chars().take(limits::SSH_HOST_KEY_CHARS_MAX).collect::<String>();
     let mut services: Vec<_> = host.services.iter().take(limits::HOST_LIST_MAX).cloned().collect();
     for service in &mut services {
         service.protocol = text(&service.protocol);
@@ -118,6 +119,7 @@ pub(super) fn bounded(host: &HostFacts) -> HostFacts {
         routable_ips: host.routable_ips.iter().take(limits::HOST_LIST_MAX).map(Prefix::trunc).collect(),
         request_tags: host.request_tags.iter().take(limits::TAGS_MAX).map(text).collect(),
         services,
+        ssh_host_keys: host.ssh_host_keys.iter().take(limits::SSH_HOST_KEYS_MAX).map(host_key).collect(),
         shields_up: host.shields_up,
         net: None,
     }
