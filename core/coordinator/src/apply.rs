@@ -53,7 +53,10 @@ impl Coordinator {
                 self.policy = Some(Arc::new(revision.clone()));
                 let roster = self.roster_under(policy.clone());
                 let before = std::mem::replace(&mut self.roster, Arc::new(roster));
+                let hides = can_hide_ipv4(policy) || can_hide_ipv4(before.policy());
                 self.log.push(Event::Policy { before });
+                let nodes: Vec<NodeId> = if hides { self.nodes.keys().copied().collect() } else { Vec::new() };
+                nodes.into_iter().for_each(|id| self.look_again(id, Shift::still(self.roster.class(id).cloned())));
             }
             Change::ReachSaved(saved) => {
                 let current =
@@ -112,13 +115,13 @@ impl Coordinator {
 
     /// Adds a node with all that belongs to it.
     pub(crate) fn put_node(&mut self, record: NodeRecord, reach: Reach, presence: Presence, now: Now) {
-        let id = record.id;
-        let expired = record.is_expired(now.wall);
-        let node = Sight { config: &self.config, record: &record, reach: &reach, presence, expired }.of_peer();
-        let view = Arc::new(PeerView { node, revision: self.log.revision() });
-        let entry = Arc::new(Entry { record, reach, presence, expired, view });
-        self.index(&entry.record);
-        let shift = self.class(&entry.record);
+        let (id, config) = (record.id, self.config.clone());
+        self.index(&record);
+        let shift = self.class(&record);
+        let (expired, ipv4_hidden) = (record.is_expired(now.wall), self.hides_ipv4(id));
+        let sight = Sight { config: &config, record: &record, reach: &reach, presence, expired, ipv4_hidden };
+        let view = Arc::new(PeerView { node: sight.of_peer(), revision: self.log.revision() });
+        let entry = Arc::new(Entry { record, reach, presence, expired, ipv4_hidden, view });
         let routes = entry.record.served_routes();
         self.nodes.insert(id, entry);
         self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
@@ -134,9 +137,6 @@ impl Coordinator {
         let mut entry = Entry::clone(&old);
         alter(&mut entry);
         entry.expired = entry.record.is_expired(now.wall);
-        let (config, record, reach) = (&self.config, &entry.record, &entry.reach);
-        let sight = Sight { config, record, reach, presence: entry.presence, expired: entry.expired };
-        let seen = sight.of_peer();
         let same_record = old.record == entry.record;
         let shift = if same_record {
             Shift::still(self.roster.class(id).cloned())
@@ -145,6 +145,10 @@ impl Coordinator {
             self.index(&entry.record);
             self.class(&entry.record)
         };
+        if !same_record {
+            entry.ipv4_hidden = self.hides_ipv4(id);
+        }
+        let seen = self.sight(&entry).of_peer();
         let news = match NodePatch::between(&old.view.node, &seen) {
             Some(patch) if patch.is_empty() => (!same_record).then_some(NodeNews::Itself),
             Some(patch) if is_cheap(&patch) => Some(NodeNews::Patch(Arc::new(patch))),
@@ -219,10 +223,29 @@ impl Coordinator {
         for id in nodes {
             let Some(entry) = self.nodes.get(&id).cloned() else { continue };
             let shift = self.class(&entry.record);
-            if !shift.is_empty() {
-                self.log.push(Event::Node { id, shift, news: NodeNews::Itself });
-            }
+            self.look_again(id, shift);
         }
+    }
+
+    /// Looks at a node again after the policy has changed, or its owner.
+    fn look_again(&mut self, id: NodeId, shift: Shift) {
+        let Some(old) = self.nodes.get(&id).cloned() else { return };
+        let ipv4_hidden = self.hides_ipv4(id);
+        if ipv4_hidden != old.ipv4_hidden {
+            let mut entry = Entry { ipv4_hidden, ..Entry::clone(&old) };
+            let node = self.sight(&entry).of_peer();
+            let revision = self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
+            entry.view = Arc::new(PeerView { node, revision });
+            self.nodes.insert(id, Arc::new(entry));
+        } else if !shift.is_empty() {
+            self.log.push(Event::Node { id, shift, news: NodeNews::Itself });
+        }
+    }
+
+    /// Whether the policy hides a node's IPv4 address from peers.
+    fn hides_ipv4(&self, id: NodeId) -> bool {
+        can_hide_ipv4(self.roster.policy())
+            && self.roster.attributes(id).iter().any(|attribute| attribute.name == DISABLE_IPV4)
     }
 
     /// Finds the class of a node anew. Tells what that means to others.
@@ -282,6 +305,16 @@ impl Coordinator {
             self.save_at.get_or_insert(now.mono + limits::REACH_SAVE_DELAY);
         }
     }
+}
+
+/// Peers are not told the IPv4 address of a node with this attribute (tailscale.com/kb/1337, "disable-ipv4").
+const DISABLE_IPV4: &str = "disable-ipv4";
+
+/// Whether a policy may hide some node's IPv4 address: most do not, and need no look at each node.
+fn can_hide_ipv4(policy: &Policy) -> bool {
+    let document = policy.document();
+    let named = |attributes: &[String]| attributes.iter().any(|name| name == DISABLE_IPV4);
+    document.disable_ipv4 || document.node_attributes.iter().any(|rule| named(&rule.attributes))
 }
 
 /// Whether clients apply a patch without rebuilding their map (tailscale `types/netmap/nodemut.go`); a disco key is not

@@ -276,7 +276,8 @@ impl Coordinator {
     }
 
     pub(crate) fn sight<'a>(&'a self, entry: &'a Entry) -> Sight<'a> {
-        let Entry { record, reach, presence, expired, .. } = entry;
-        Sight { config: &self.config, record, reach, presence: *presence, expired: *expired }
+        let Entry { record, reach, presence, expired, ipv4_hidden, .. } = entry;
+        let (presence, expired, ipv4_hidden) = (*presence, *expired, *ipv4_hidden);
+        Sight { config: &self.config, record, reach, presence, expired, ipv4_hidden }
     }
 }

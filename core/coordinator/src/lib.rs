@@ -11,7 +11,7 @@
 //! **How to drive it.** Decide, commit what [`Change::is_durable`], apply, wake the streams. Call with [`Command::Tick`]
 //! when [`Coordinator::next_timeout`] comes. For a group commit keep a clone and put it back when the commit fails.
 //!
-//! **Invariants.** What was refused changed nothing. After a reload the state is the one before, but for what is hot
+//! **Invariants.** What was refused changed nothing. A policy whose tests fail never comes into force. After a reload the state is the one before, but for what is hot
 //! (who is connected, waiting registrations). Addresses, node numbers and names are unique; a number is never used again.
 //! What a stream was told, taken together, is what a fresh map would say.
 #![forbid(unsafe_code)]

@@ -105,6 +105,9 @@ pub enum Refusal {
     /// An SSH check that has ended or never was.
     #[error("nobody waits under this name: they were let in, turned away, or have waited too long")]
     UnknownSshCheck,
+    /// The policy says where addresses come from, and there are no more.
+    #[error("no address is left in the pools that the policy has for this node: widen its ipPool")]
+    PoolFull,
     /// There is no room.
     #[error("the tailnet is full: it holds at most {0} {1}")]
     Full(usize, &'static str),
@@ -157,7 +160,7 @@ impl Refusal {
             | Self::UserHasNodes(..)
             | Self::PolicyMoved { .. }
             | Self::LastOwner => RefusalKind::Conflict,
-            Self::Full(..) => RefusalKind::Full,
+            Self::Full(..) | Self::PoolFull => RefusalKind::Full,
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct Entry {
     pub presence: Presence,
     /// Whether its key has expired.
     pub expired: bool,
+    /// Whether the policy hides its IPv4 address from peers.
+    pub ipv4_hidden: bool,
     /// As peers see it.
     pub view: Arc<PeerView>,
 }

@@ -51,20 +51,26 @@ pub(crate) struct Sight<'a> {
     pub(crate) reach: &'a Reach,
     pub(crate) presence: Presence,
     pub(crate) expired: bool,
+    pub(crate) ipv4_hidden: bool,
 }
 
 impl Sight<'_> {
     /// As a peer sees the node: of its host only what people and programs ask for.
     pub(crate) fn of_peer(&self) -> Node {
         let host = &self.record.host;
+        let hidden = |address: &Prefix| self.ipv4_hidden && address.addr().is_ipv4();
+        let addresses: Vec<_> = self.record.addresses().map(Prefix::from).into_iter().filter(|a| !hidden(a)).collect();
         let suggested = Capability { name: SUGGEST_EXIT_NODE.to_owned(), values: Vec::new() };
         Node {
             machine: None,
+            allowed_ips: addresses.clone(),
+            addresses,
             capabilities: self.record.is_exit_node().then_some(suggested).into_iter().collect(),
             host: HostFacts {
                 os: host.os.clone(),
                 hostname: host.hostname.clone(),
                 services: host.services.clone(),
+                ssh_host_keys: host.ssh_host_keys.clone(),
                 shields_up: host.shields_up,
                 ..HostFacts::default()
             },

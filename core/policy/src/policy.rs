@@ -63,6 +63,8 @@ pub struct Policy {
 pub(crate) struct Attribute {
     pub(crate) targets: Vec<usize>,
     pub(crate) capabilities: Vec<Capability>,
+    /// Where their addresses come from.
+    pub(crate) pools: Vec<Prefix>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -288,6 +290,14 @@ impl Policy {
     /// Whether a node that belongs to `subject` may ask for this tag.
     pub fn may_use_tag(&self, tag: &str, subject: &Subject<'_>) -> bool {
         self.tag_owners.may_use(tag, &self.selectors.of(subject))
+    }
+
+    /// Where the address of a new node comes from; empty: from anywhere.
+    pub fn ip_pools(&self, subject: &Subject<'_>) -> Vec<Prefix> {
+        let who = self.selectors.of(subject);
+        let selects = |word: &usize| who.contains(word) || self.selects_address(*word, subject.addresses);
+        let ours = self.attributes.iter().filter(|attribute| attribute.targets.iter().any(selects));
+        ours.flat_map(|attribute| attribute.pools.iter().copied()).collect()
     }
 
     /// Whether a route of a node needs no administrator.

@@ -184,7 +184,11 @@ impl Coordinator {
             return Err(full);
         }
         let number = self.next.node;
-        let ipv4 = addresses::choose(number, |address| self.addresses.contains(&address)).ok_or(full)?;
+        let owner = admission.user.and_then(|user| self.users.get(&user)).filter(|_| admission.tags.is_empty());
+        let pools = self.roster.policy().ip_pools(&Subject::new(owner.map(|user| person(user)), &admission.tags, &[]));
+        let taken = |address| self.addresses.contains(&address);
+        let ipv4 =
+            addresses::choose(number, &pools, taken).ok_or(if pools.is_empty() { full } else { Refusal::PoolFull })?;
         let host = bounded(admission.host);
         Ok(NodeRecord {
             id: NodeId(number),

@@ -196,3 +196,40 @@ fn the_state_of_a_node_counts_where_a_rule_asks_for_it() {
     assert_eq!(ids(&world.told(2)), [4], "it has the posture since its client was updated");
     assert_eq!(ids(&world.told(4)), [2]);
 }
+
+#[test]
+fn peers_are_not_told_an_ipv4_address_that_the_policy_hides() {
+    let mut world = World::new();
+    let open = r#""acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]"#;
+    world.policy(open);
+    (1..=4).for_each(|node| drop(world.told(node)));
+    world.policy(&format!(r#"{open}, "nodeAttrs": [{{"target": ["tag:web"], "attr": ["disable-ipv4"]}}]"#));
+    let update = world.told(1);
+    let [server] = &update.peers[..] else { panic!("{update:?}") };
+    assert!(
+        server.node().allowed_ips.iter().all(|prefix| prefix.addr().is_ipv6()) && server.node().addresses.len() == 1
+    );
+    assert_eq!(world.told(4).self_node.unwrap().addresses.len(), 2, "it keeps it itself");
+    world.policy(open);
+    assert_eq!(world.told(1).peers[0].node().addresses.len(), 2);
+}
+
+#[test]
+fn addresses_come_from_where_the_policy_says() {
+    let mut world = World::new();
+    world.policy(r#""nodeAttrs": [{"target": ["tag:db"], "ipPool": ["100.81.0.8/31"]}]"#);
+    let tags = vec!["tag:db".to_owned()];
+    let secret = world.tailnet.auth_key(NewAuthKey { tags, reusable: true, ..NewAuthKey::default() });
+    let address = |tailnet: &Tailnet, node| tailnet.coordinator.node(node).unwrap().record.ipv4.to_string();
+    let mut given = [5, 6].map(|number| {
+        let node = world.tailnet.join(number, &secret);
+        address(&world.tailnet, node)
+    });
+    given.sort();
+    assert_eq!(given, ["100.81.0.8", "100.81.0.9"]);
+    let third = world.tailnet.register(Register { auth_key: Some(secret), ..register(7, 7) });
+    assert_eq!(third, Err(Refusal::PoolFull));
+    let secret = world.tailnet.key_of(world.bob);
+    let node = world.tailnet.join(8, &secret);
+    assert!(address(&world.tailnet, node).starts_with("100.64."));
+}

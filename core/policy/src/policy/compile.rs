@@ -172,7 +172,11 @@ impl Compiler<'_> {
 
     fn attributes(&mut self) -> Vec<Attribute> {
         let everyone = self.number(&Alias::Any);
-        let flag = |name: &str| Attribute { targets: vec![everyone], capabilities: vec![capability(name)] };
+        let flag = |name: &str| Attribute {
+            targets: vec![everyone],
+            capabilities: vec![capability(name)],
+            pools: Vec::new(),
+        };
         let mut attributes: Vec<Attribute> = Vec::new();
         if self.document.randomize_client_port {
             attributes.push(flag("randomize-client-port"));
@@ -186,14 +190,14 @@ impl Compiler<'_> {
             None => {}
         }
         for rule in &self.document.node_attributes {
-            let NodeAttribute { targets, attributes: names, app, .. } = rule;
+            let NodeAttribute { targets, attributes: names, app, ip_pool, .. } = rule;
             let mut capabilities: Vec<Capability> = names.iter().map(|name| capability(name)).collect();
             if names.iter().any(|name| name == "funnel") {
                 capabilities.push(capability(FUNNEL_PORTS));
             }
             capabilities.extend(app.iter().cloned());
             let targets = targets.iter().map(|target| self.number(&target.what)).collect();
-            attributes.push(Attribute { targets, capabilities });
+            attributes.push(Attribute { targets, capabilities, pools: ip_pool.clone() });
         }
         attributes
     }
