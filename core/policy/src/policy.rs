@@ -249,6 +249,12 @@ impl Policy {
         self.open_sources.contains(rule)
     }
 
+    /// The rules with some of these lists of sources that ask for a posture.
+    pub(crate) fn rules_of_lists(&self, wanted: impl Fn(usize) -> bool) -> Bits {
+        let is_wanted = |rule: &usize| self.rules.get(*rule).is_some_and(|rule| wanted(rule.sources));
+        self.postured.iter().filter(is_wanted).collect()
+    }
+
     /// Whether some rule steers by this tag.
     pub(crate) fn is_via_tag(&self, tag: &str) -> bool {
         self.via.contains_key(tag)

@@ -231,6 +231,12 @@ impl Roster {
             lists.extend(&bits(after, |class| &class.listed));
             companions.extend(&offered(after));
         }
+        // With a posture a node may be listed with some of its addresses, by the words that select it.
+        let postured = |member: Option<&Member>| member.map(|member| member.postured.clone()).unwrap_or_default();
+        let (stood, stands) = (postured(before), postured(after));
+        if stood != stands {
+            lists.extend(&self.policy.rules_of_lists(|list| stood.get(&list) != stands.get(&list)));
+        }
         let routes = |member: Option<&Member>| -> Vec<Prefix> {
             member.iter().flat_map(|member| &member.routes).map(|route| route.prefix).collect()
         };

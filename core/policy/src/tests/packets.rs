@@ -339,3 +339,20 @@ fn who_is_selected_by_other_words_of_the_same_rule_has_changed() {
     assert!(lets_in(&rules, address(1), address(2), 80) && !lets_in(&rules, address(1), address(2), 22));
     assert!(shift.before == shift.after && !shift.is_empty());
 }
+
+#[test]
+fn a_target_heeds_a_source_with_a_posture_that_is_listed_by_another_word() {
+    let policy = r#"{
+        "postures": { "posture:linux": ["node:os == 'linux'"] },
+        "tagOwners": { "tag:server": [] },
+        "acls": [{ "action": "accept", "src": ["a@", "100.64.0.0/10"], "srcPosture": ["posture:linux"], "dst": ["tag:server:*"] }],
+    }"#;
+    let mut roster = roster(policy, &[both(linux(node(1, "a"))), tagged(2, &["tag:server"])]);
+    let second = "fd7a:115c:a1e0::1".parse().unwrap();
+    let server = "fd7a:115c:a1e0::2".parse().unwrap();
+    roster.insert(NodeId(1), &both(tagged(2, &["tag:server"])).subject());
+    assert!(lets_in(&roster.rules_for(NodeId(1)), second, server, 22));
+    let shift = roster.insert(NodeId(0), &both(linux(node(1, "b"))).subject());
+    assert!(!lets_in(&roster.rules_for(NodeId(1)), second, server, 22), "b is there by an IPv4 address only");
+    assert!(roster.class(NodeId(1)).unwrap().heeds(&shift));
+}
