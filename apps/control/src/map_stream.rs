@@ -41,12 +41,10 @@ impl MapStream {
             tailnet.ask(Command::Report(Box::new(report))).await?;
             let node = tailnet.read(move |coordinator| coordinator.node_by_key(&key).map(|entry| entry.record.id));
             let frame = match node.await? {
-                Some(node) => {
-                    let (update, _) = tailnet.catch_up(node, Told::default()).await?;
-                    (!update.over).then(|| encoder.frame(update, tailnet.json()))
-                }
+                Some(node) => tailnet.catch_up(node, None, Told::default()).await,
                 None => None,
             };
+            let frame = frame.map(|(update, _)| encoder.frame(update, tailnet.json()));
             return Ok(Self { frames: stream::iter(frame).boxed() });
         }
         let changes = tailnet.changes();
@@ -100,12 +98,9 @@ impl Open {
     }
 
     async fn catch_up(&mut self) -> Option<Update> {
-        let (node, stream) = (self.node, self.stream);
-        let is_current = self.tailnet.read(move |coordinator| coordinator.stream_of(node) == Some(stream)).await;
-        is_current.ok().filter(|is_current| *is_current)?;
-        let (update, told) = self.tailnet.catch_up(node, self.told.take()?).await.ok()?;
+        let (update, told) = self.tailnet.catch_up(self.node, Some(self.stream), self.told.take()?).await?;
         self.told = Some(told);
-        Some(update).filter(|update| !update.over)
+        Some(update)
     }
 }
 

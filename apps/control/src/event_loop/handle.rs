@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use wattle_coordinator::{AuthId, Command, Coordinator, FeedCache, Refusal, Reply, Report, SshVerdict, Told, Update};
+use wattle_coordinator::{
+    AuthId, Command, Coordinator, FeedCache, Refusal, Reply, Report, SshVerdict, StreamId, Told, Update,
+};
 use wattle_keys::{MachinePublic, NodePublic};
 use wattle_netmap::NodeId;
 use wattle_store::StoreError;
@@ -134,13 +136,22 @@ impl LoopHandle {
         self.look(move |coordinator, _| look(coordinator)).await
     }
 
-    /// What a node must be told after what it was told already.
-    pub(crate) async fn catch_up(&self, node: NodeId, mut told: Told) -> Result<(Update, Told), AskError> {
-        self.look(move |coordinator, feed| {
+    /// What a node must be told after what it was told already; `None`: nothing more, for want of the node, or of the stream
+    /// if one is named.
+    pub(crate) async fn catch_up(
+        &self,
+        node: NodeId,
+        stream: Option<StreamId>,
+        mut told: Told,
+    ) -> Option<(Update, Told)> {
+        let update = self.look(move |coordinator, feed| {
+            if stream.is_some() && coordinator.stream_of(node) != stream {
+                return None;
+            }
             let update = coordinator.catch_up(node, &mut told, feed);
-            (update, told)
-        })
-        .await
+            (!update.over).then_some((update, told))
+        });
+        update.await.ok().flatten()
     }
 
     async fn look<T: Send + 'static>(
