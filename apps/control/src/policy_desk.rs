@@ -136,14 +136,19 @@ impl PolicyDesk {
                 return Err(DeskError::Question(format!("{what} has more than {most} characters")));
             }
         }
-        let asked = DifferenceRequest { text: Some(text.clone()), ..DifferenceRequest::default() };
-        let difference = self.difference(asked).await?;
-        if difference.locks_out && !confirm_lockout {
+        let (scene, wanted) = (self.scene().await?, text.clone());
+        let seen = scene.revision;
+        let locks_out = outside_the_loop(move || {
+            let after = scene.roster.under(Arc::new(Policy::parse(wanted.as_bytes())?));
+            Ok(difference::locks_out(&scene, &scene.roster, &after))
+        });
+        let locks_out = locks_out.await?;
+        if locks_out && !confirm_lockout {
             return Err(DeskError::LocksOut);
         }
         let new = NewPolicy { text, author, note, expected: if_revision };
         match self.tailnet.ask(Command::SetPolicy(Box::new(new))).await? {
-            Reply::PolicySet { revision } => Ok(PolicySetDocument { revision, difference }),
+            Reply::PolicySet { revision } => Ok(PolicySetDocument { revision, changed: revision != seen, locks_out }),
             _ => Err(DeskError::Broken),
         }
     }

@@ -92,7 +92,7 @@ impl PolicyFile {
             Ok(Some(text)) => match self.put(text).await {
                 Ok(done) => {
                     self.refused = None;
-                    if done.difference.locks_out {
+                    if done.locks_out {
                         tracing::warn!("with {} no administrator can reach anything any more", self.path.display());
                     }
                     Look::InForce(done.revision)

@@ -1,9 +1,6 @@
 //! What changes for whom when one policy follows another, in sentences.
 
-use std::collections::BTreeSet;
-
-use wattle_netmap::UserId;
-use wattle_policy::{Gain, Party, Roster, SshPermit};
+use wattle_policy::{Gain, Roster, SshPermit};
 
 use super::names::{NodeName, Scene, in_words};
 use crate::admin::documents::{DifferenceDocument, GainDocument};
@@ -19,7 +16,7 @@ pub(super) fn difference(scene: &Scene, before: &Roster, after: &Roster) -> Diff
         gains: gains.iter().take(GAINS_LISTED_MAX).map(|gain| document(scene, gain)).collect(),
         also: also(scene, before, after),
         more,
-        locks_out: reaches(before, &scene.administrators) && !reaches(after, &scene.administrators),
+        locks_out: locks_out(scene, before, after),
     }
 }
 
@@ -63,9 +60,22 @@ fn also(scene: &Scene, before: &Roster, after: &Roster) -> Vec<String> {
     also
 }
 
+/// Whether some administrator reaches something before, and nobody of them anything after.
+pub(super) fn locks_out(scene: &Scene, before: &Roster, after: &Roster) -> bool {
+    reaches(scene, before) && !reaches(scene, after)
+}
+
 /// Whether some device of an administrator may begin to speak with anything: a device of somebody else or another of
-/// their own, a tagged device, a route, the internet by an exit node.
-fn reaches(roster: &Roster, administrators: &BTreeSet<UserId>) -> bool {
-    let is_one = |party: &Party| matches!(party, Party::User(user) if administrators.contains(user));
-    roster.matrix().iter().any(|cell| cell.who.iter().any(is_one))
+/// their own, a tagged device, a route, the internet by an exit node. The first that is found is enough, so that this
+/// takes no time in a tailnet where all is well.
+fn reaches(scene: &Scene, roster: &Roster) -> bool {
+    let nodes = &scene.names.nodes;
+    let is_one = |node: &&NodeName| node.owner.is_some_and(|user| scene.administrators.contains(&user));
+    nodes.iter().filter(is_one).any(|from| {
+        nodes.iter().filter(|to| to.id != from.id).any(|to| {
+            let classes = roster.class(from.id).zip(roster.class(to.id));
+            classes.is_some_and(|(from, to)| from.reaches(to))
+                || !roster.routes_through(from.id, to.id, |route| roster.routers_of(route).min()).is_empty()
+        })
+    })
 }

@@ -31,7 +31,7 @@ pub(super) struct NodeName {
     pub(super) id: NodeId,
     pub(super) label: String,
     pub(super) addresses: [IpAddr; 2],
-    owner: Option<UserId>,
+    pub(super) owner: Option<UserId>,
     tags: Vec<String>,
 }
 

@@ -164,7 +164,8 @@ impl Console {
             return Err(refused("This form is not the console's own.").into());
         }
         let path = request.uri().path();
-        if path == "/admin/enter" {
+        // A mere look ahead does not use the link up.
+        if path == "/admin/enter" && *request.method() == Method::GET {
             let query = request.uri().query().unwrap_or_default();
             let token = query.split('&').find_map(|pair| pair.strip_prefix("token=")).unwrap_or_default();
             let answer = match self.enter(token) {

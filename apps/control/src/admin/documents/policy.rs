@@ -53,7 +53,10 @@ pub(crate) struct RestoreRequest {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PolicySetDocument {
     pub(crate) revision: u64,
-    pub(crate) difference: DifferenceDocument,
+    /// Whether it was not in force already.
+    pub(crate) changed: bool,
+    /// Whether administrators reached something before, and nothing now.
+    pub(crate) locks_out: bool,
 }
 
 /// A text to look at.

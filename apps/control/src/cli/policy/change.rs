@@ -134,9 +134,9 @@ fn confirmed() -> anyhow::Result<bool> {
 }
 
 fn in_force(done: &PolicySetDocument) -> String {
-    match done.difference.same_text && done.difference.against == done.revision {
-        true => format!("This policy is in force already (revision {}).", done.revision),
-        false => format!("The policy is in force: revision {}.", done.revision),
+    match done.changed {
+        true => format!("The policy is in force: revision {}.", done.revision),
+        false => format!("This policy is in force already (revision {}).", done.revision),
     }
 }
 
