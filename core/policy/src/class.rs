@@ -74,8 +74,8 @@ pub struct Shift {
     pub(crate) for_all_own: Bits,
     /// Whether it has other addresses now.
     pub(crate) moved: bool,
-    /// Whether other words select it now, or it has another posture for SSH: its own rules may be different in a class
-    /// that is the same.
+    /// Whether it is another's now, or other words select it, or it has another posture for SSH: its own rules may be
+    /// different in a class that is the same.
     pub(crate) renamed: bool,
     /// Whether it serves other routes now, or steers others to them by other rules.
     pub routes: bool,

@@ -254,7 +254,10 @@ impl Roster {
         let routes = rerouted || steers(before) != steers(after);
         let for_all_own = self.policy.companions.clone();
         let renamed = before.zip(after).is_some_and(|(before, after)| {
-            before.who != after.who || (self.policy.has_ssh_postures() && before.attributes != after.attributes)
+            let name = |member: &Member| (member.user, member.login.clone(), member.tags.clone());
+            before.who != after.who
+                || name(before) != name(after)
+                || (self.policy.has_ssh_postures() && before.attributes != after.attributes)
         });
         Shift { before: class(before), after: class(after), lists, companions, for_all_own, moved, renamed, routes }
     }

@@ -172,11 +172,8 @@ impl Compiler<'_> {
 
     fn attributes(&mut self) -> Vec<Attribute> {
         let everyone = self.number(&Alias::Any);
-        let flag = |name: &str| Attribute {
-            targets: vec![everyone],
-            capabilities: vec![capability(name)],
-            pools: Vec::new(),
-        };
+        let flag =
+            |name: &str| Attribute { targets: vec![everyone], capabilities: vec![capability(name)], pools: Vec::new() };
         let mut attributes: Vec<Attribute> = Vec::new();
         if self.document.randomize_client_port {
             attributes.push(flag("randomize-client-port"));

@@ -72,3 +72,12 @@ fn checks_come_before_what_is_simply_allowed() {
     assert_eq!(fleet.ssh_check_period(NodeId(0), NodeId(3)), Some(12 * 3600));
     assert_eq!(fleet.ssh_check_period(NodeId(1), NodeId(2)), None);
 }
+
+#[test]
+fn a_node_of_another_owner_has_changed_though_its_class_is_the_same() {
+    let mut fleet =
+        fleet(r#"{ "action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self"], "users": ["root"] }"#);
+    let shift = fleet.insert(NodeId(1), &node(1, "alice@example.com").subject());
+    assert_eq!(fleet.ssh_for(NodeId(0))[0].principals, [address(0), address(1)]);
+    assert!(shift.before == shift.after && !shift.is_empty());
+}
