@@ -4,6 +4,7 @@ use wattle_netmap::{NodeId, Prefix};
 
 use crate::bits::Bits;
 use crate::roster::{Member, Roster, Route};
+use crate::rule::Target;
 use crate::selector::Selector;
 use crate::subject::is_exit_route;
 
@@ -12,7 +13,8 @@ impl Roster {
     /// those that serve it.
     ///
     /// A rule with `via` decides for whom it is written: its routers carry what it is about, and no others. Where a rule
-    /// without `via` covers the same route, the router in charge does (headscale `State.RoutesForPeer`).
+    /// without `via` names the same route, the router in charge does (headscale `State.RoutesForPeer`); one to `*` does
+    /// not name it.
     pub fn routes_through(
         &self,
         viewer: NodeId,
@@ -27,14 +29,15 @@ impl Roster {
             if is_exit_route(&route.prefix) {
                 return match self.steered(&via, peer, &route.prefix) {
                     Steered::Here => true,
-                    Steered::Elsewhere | Steered::Nowhere => plain,
+                    Steered::Elsewhere => self.names(viewer, route),
+                    Steered::Nowhere => plain,
                 };
             }
             let in_charge = primary(&route.prefix) == Some(peer.id);
             let shares = || viewer.subnet_routes().any(|own| own.prefix == route.prefix);
             match self.steered(&via, peer, &route.prefix) {
-                Steered::Here if !plain => true,
-                Steered::Elsewhere if !plain => in_charge && shares(),
+                Steered::Here if !self.names(viewer, route) => true,
+                Steered::Elsewhere if !self.names(viewer, route) => in_charge && shares(),
                 Steered::Here | Steered::Elsewhere | Steered::Nowhere => in_charge && (plain || shares()),
             }
         };
@@ -52,16 +55,27 @@ impl Roster {
         found.into_iter().flat_map(|nodes| nodes.iter().copied())
     }
 
+    /// Whether a rule without `via` that lets the viewer reach a route is about just that.
+    fn names(&self, viewer: &Member, route: &Route) -> bool {
+        let rules = viewer.class.sources.iter().filter(|number| route.to.contains(*number));
+        let mut targets = rules.filter_map(|number| self.policy().rules.get(number)).flat_map(|rule| &rule.targets);
+        targets.any(|target| self.is_about(target, &route.prefix))
+    }
+
+    /// Whether a target is addresses that lie on the way of a route.
+    fn is_about(&self, target: &Target, route: &Prefix) -> bool {
+        match self.policy().selectors.selector(target.selector) {
+            Some(Selector::Where(set)) => !is_exit_route(route) && set.overlaps_prefix(route),
+            Some(Selector::Internet) => is_exit_route(route),
+            Some(Selector::Who | Selector::Anyone | Selector::World | Selector::SameUser) | None => false,
+        }
+    }
+
     /// What rules with `via` for the viewer say about a route of a peer.
     fn steered(&self, via: &Bits, peer: &Member, route: &Prefix) -> Steered {
         let mut steered = Steered::Nowhere;
         for rule in via.iter().filter_map(|number| self.policy().rules.get(number)) {
-            let about = rule.targets.iter().any(|target| match self.policy().selectors.selector(target.selector) {
-                Some(Selector::Where(set)) => !is_exit_route(route) && set.overlaps_prefix(route),
-                Some(Selector::Internet) => is_exit_route(route),
-                Some(Selector::Who | Selector::Anyone | Selector::World | Selector::SameUser) | None => false,
-            });
-            if !about {
+            if !rule.targets.iter().any(|target| self.is_about(target, route)) {
                 continue;
             }
             let tagged = |member: &Member| rule.via.iter().any(|tag| member.tags.contains(tag));

@@ -128,3 +128,19 @@ fn a_router_with_other_tags_may_leave_the_lead_to_another() {
     assert_eq!((shown(&roster, 0, 1).len(), shown(&roster, 0, 2).len()), (0, 1));
     assert!(shift.routes, "what others are shown through the second is different now");
 }
+
+#[test]
+fn a_rule_to_everything_leaves_steering_to_via() {
+    let policy = r#"{
+        "tagOwners": { "tag:left": [], "tag:right": [] },
+        "grants": [
+            { "src": ["*"], "dst": ["*"], "ip": ["*"] },
+            { "src": ["a@x"], "dst": ["10.0.0.0/8", "autogroup:internet"], "ip": ["*"], "via": ["tag:right"] },
+        ],
+    }"#;
+    let routes = ["10.1.0.0/16", "0.0.0.0/0"];
+    let (left, right) = (router(2, "tag:left", &routes), router(3, "tag:right", &routes));
+    let roster = roster(policy, &[node(0, "a@x"), node(1, "b@x"), left, right]);
+    assert_eq!((shown(&roster, 0, 2), shown(&roster, 0, 3).len()), (vec![], 2));
+    assert_eq!((shown(&roster, 1, 2).len(), shown(&roster, 1, 3)), (2, vec!["0.0.0.0/0".to_owned()]));
+}
