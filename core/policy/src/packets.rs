@@ -246,10 +246,25 @@ impl Roster {
         cache: &mut PacketCache,
         rules: &mut Vec<PacketRule>,
     ) {
-        let to: Vec<Prefix> = self.source_addresses(member, number).into_iter().map(Prefix::from).collect();
+        let own = self.source_addresses(member, number).into_iter().map(Prefix::from);
+        let mut to: Vec<Prefix> = own.chain(self.sources_behind(member, rule)).collect();
+        to.sort_unstable();
+        to.dedup();
         if !to.is_empty() && !rule.targets.is_empty() {
             push_grant(rules, self.target_list(number, rule, cache), to, names(&rule.companions));
         }
+    }
+
+    /// The addresses among the sources of a rule of which a router serves some.
+    fn sources_behind(&self, member: &Member, rule: &Rule) -> Vec<Prefix> {
+        let sources = self.policy().sources.get(rule.sources).filter(|sources| sources.postures.is_empty());
+        let words = sources.iter().flat_map(|sources| &sources.selectors);
+        let parts = words.flat_map(|word| match self.policy().selectors.selector(*word) {
+            Some(Selector::Where(set)) => set.prefixes(),
+            Some(Selector::Who | Selector::Anyone | Selector::World | Selector::Internet | Selector::SameUser)
+            | None => Vec::new(),
+        });
+        parts.filter(|part| member.is_behind(part)).collect()
     }
 
     /// A list of sources, spelt out.

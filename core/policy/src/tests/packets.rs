@@ -64,6 +64,18 @@ fn capabilities_come_with_their_companions() {
 }
 
 #[test]
+fn companions_of_what_lies_behind_a_router_are_given_at_the_router() {
+    let policy = r#"{
+        "tagOwners": { "tag:nas": [], "tag:r": [] },
+        "grants": [{ "src": ["10.1.2.0/24"], "dst": ["tag:nas"], "app": { "tailscale.com/cap/drive": [{}] } }],
+    }"#;
+    let roster = roster(policy, &[tagged(1, &["tag:nas"]), router(2, "tag:r", &["10.1.0.0/16"])]);
+    let rules = roster.rules_for(NodeId(1));
+    assert_eq!(granted(&rules, address(1), IpAddr::from([10, 1, 2, 3])), ["tailscale.com/cap/drive-sharer"]);
+    assert!(granted(&rules, address(1), address(2)).is_empty());
+}
+
+#[test]
 fn capabilities_for_nobody_are_given_nowhere_and_those_for_people_without_nodes_wait() {
     let grant = |src: &str| {
         let policy = format!(

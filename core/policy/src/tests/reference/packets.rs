@@ -74,9 +74,12 @@ impl Reference<'_> {
                 found.entry(capability.name.clone()).or_default().extend(capability.values.iter().cloned());
             }
             // Whoever may use something is known to those who offer it.
-            let known = node.addresses.contains(&to)
-                && self.is_source_at(rule, node, to)
-                && rule.targets.iter().any(|(word, _)| self.offers(word, from, node));
+            let is_behind = |word: &&Alias| {
+                is_place(word) && self.holds(word, to) && networks(node).any(|route| meet(route, &self.part(word, to)))
+            };
+            let stands = (node.addresses.contains(&to) && self.is_source_at(rule, node, to))
+                || (rule.postures.is_empty() && rule.sources.iter().any(is_behind));
+            let known = stands && rule.targets.iter().any(|(word, _)| self.offers(word, from, node));
             for (_, companion) in COMPANIONS.iter().filter(|_| known).filter(|(name, _)| has(rule, name)) {
                 found.entry((*companion).to_owned()).or_default();
             }
