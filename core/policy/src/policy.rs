@@ -42,6 +42,8 @@ pub struct Policy {
     pub(crate) route_sources: Bits,
     /// Rules with `*` among their targets.
     open_targets: Bits,
+    /// Those of them that let packets in. Capabilities are for nodes, not for what lies behind them.
+    open_packets: Bits,
     /// Rules with `autogroup:internet` among their targets.
     internet_targets: Bits,
     /// Rules with addresses of the internet among their targets.
@@ -126,7 +128,12 @@ impl Policy {
             }
             for target in rule.targets.iter().filter(|_| rule.via.is_empty()) {
                 match self.selectors.selector(target.selector) {
-                    Some(Selector::Anyone | Selector::World) => self.open_targets.insert(number),
+                    Some(Selector::Anyone | Selector::World) => {
+                        self.open_targets.insert(number);
+                        if !target.packets.is_empty() {
+                            self.open_packets.insert(number);
+                        }
+                    }
                     Some(Selector::Internet) => self.internet_targets.insert(number),
                     Some(Selector::Who) => insert(&mut self.target_rules, target.selector, number),
                     Some(Selector::Where(set)) => {
@@ -267,7 +274,7 @@ impl Policy {
 
     /// The rules that let somebody reach a route: some target of theirs lies in it, or it in the target.
     pub(crate) fn rules_to(&self, route: &Prefix) -> Bits {
-        let mut rules = self.open_targets.clone();
+        let mut rules = self.open_packets.clone();
         if is_exit_route(route) {
             rules.extend(&self.internet_targets);
             return rules;

@@ -55,6 +55,7 @@ impl Policy {
             open_sources: Bits::default(),
             route_sources: Bits::default(),
             open_targets: Bits::default(),
+            open_packets: Bits::default(),
             internet_targets: Bits::default(),
             public_targets: Bits::default(),
             own_targets: Bits::default(),

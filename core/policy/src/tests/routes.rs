@@ -144,3 +144,17 @@ fn a_rule_to_everything_leaves_steering_to_via() {
     assert_eq!((shown(&roster, 0, 2), shown(&roster, 0, 3).len()), (vec![], 2));
     assert_eq!((shown(&roster, 1, 2).len(), shown(&roster, 1, 3)), (2, vec!["0.0.0.0/0".to_owned()]));
 }
+
+#[test]
+fn capabilities_everywhere_show_no_routes() {
+    let policy = r#"{
+        "tagOwners": { "tag:r": [] },
+        "grants": [
+            { "src": ["a@x"], "dst": ["*"], "app": { "example.com/cap/x": [{}] } },
+            { "src": ["b@x"], "dst": ["10.1.2.0/24"], "app": { "example.com/cap/x": [{}] } },
+        ],
+    }"#;
+    let roster = roster(policy, &[node(0, "a@x"), node(1, "b@x"), router(2, "tag:r", &["10.1.0.0/16"])]);
+    assert!(sees(&roster, 0, 2) && shown(&roster, 0, 2).is_empty());
+    assert_eq!(shown(&roster, 1, 2), ["10.1.0.0/16"]);
+}

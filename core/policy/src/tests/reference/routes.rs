@@ -28,6 +28,8 @@ impl Reference<'_> {
             .filter(|rule| rule.targets.iter().any(|(word, ports)| !ports.is_empty() && self.is_about(word, route)))
             .collect();
         let here = steering.iter().any(|rule| self.is_carried_by(rule, peer, route));
+        let named = self.is_named(viewer, route);
+        let plain = plain && (named || steering.is_empty());
         if route.prefix_len() == 0 {
             return here || plain;
         }
@@ -51,15 +53,21 @@ impl Reference<'_> {
         if route.prefix_len() == 0 { is_internet_word(word) } else { self.reaches_into(word, route) }
     }
 
+    /// Whether a rule without via lets a node reach into a route, and says into which.
+    fn is_named(&self, viewer: &Spec, route: &Prefix) -> bool {
+        let rules = self.rules.iter().filter(|rule| rule.via.is_empty() && self.is_source_or_before(rule, viewer));
+        rules.flat_map(|rule| &rule.targets).any(|(word, _)| self.is_about(word, route))
+    }
+
     /// Whether a rule lets a node reach into a route, or what is there reach the node; whoever carries it.
     fn is_plainly_shown(&self, viewer: &Spec, route: &Prefix) -> bool {
         self.rules.iter().any(|rule| {
             let reaches = rule.via.is_empty()
                 && self.is_source_or_before(rule, viewer)
-                && rule
-                    .targets
-                    .iter()
-                    .any(|(word, ports)| gives(rule, ports) && (*word == &Alias::Any || self.is_about(word, route)));
+                && rule.targets.iter().any(|(word, ports)| match *word == &Alias::Any {
+                    true => !ports.is_empty(),
+                    false => gives(rule, ports) && self.is_about(word, route),
+                });
             let comes_from = |word: &&Alias| {
                 matches!(word, Alias::Any | Alias::Autogroup(crate::language::document::Autogroup::DangerAll))
                     || self.reaches_into(word, route)
