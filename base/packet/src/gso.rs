@@ -167,7 +167,8 @@ impl<'a> SuperPacket<'a> {
         message[checksum_at..checksum_at + 2].fill(0);
         let sum =
             Sum::default().add_pseudo_header(source, destination, number, message.len()).add_bytes(message).finish();
-        let sum = if sum == 0 { u16::MAX } else { sum };
+        // A zero says "no checksum" in UDP only, and hosts write it for TCP.
+        let sum = if sum == 0 && number == protocol::UDP { u16::MAX } else { sum };
         message[checksum_at..checksum_at + 2].copy_from_slice(&sum.to_be_bytes());
         Some(())
     }
