@@ -2,9 +2,9 @@
 
 use wattle_coordinator::AuthId;
 use wattle_netmap::NodeId;
-use wattle_policy::SshPermit;
 use wattle_policy::language::document::SshAction as Action;
-use wattle_wire::control::{SshAction, SshPrincipal, SshRule};
+use wattle_policy::{Roster, SshPermit};
+use wattle_wire::control::{SshAction, SshPrincipal, SshRecorderFailure, SshRule};
 
 /// Where nodes find this server when they ask inside their control channel: no other server is there, whatever the name
 /// (tailscale `control/controlclient.Auto.DoNoiseRequest`).
@@ -27,7 +27,7 @@ fn rule(permit: &SshPermit, base: &str) -> SshRule {
         principals: permit.principals.iter().map(principal).collect(),
         ssh_users: permit.users.clone(),
         action: Some(match permit.action {
-            Action::Accept => accept(),
+            Action::Accept => accept(Some(permit)),
             // The node fills the variables in (tailscale `ssh/tailssh.expandDelegateURLLocked`).
             Action::Check(_) => SshAction {
                 hold_and_delegate: format!(
@@ -41,13 +41,57 @@ fn rule(permit: &SshPermit, base: &str) -> SshRule {
     }
 }
 
-/// Somebody is let in.
-pub(crate) fn accept() -> SshAction {
+/// Somebody is let in, and recorded where the permit says so.
+pub(crate) fn accept(permit: Option<&SshPermit>) -> SshAction {
+    let recorders = permit.map(|permit| permit.recorders.as_slice()).unwrap_or_default();
+    let enforced = permit.is_some_and(|permit| permit.enforce_recorder) && !recorders.is_empty();
     SshAction {
         accept: true,
         allow_agent_forwarding: true,
         allow_local_port_forwarding: true,
         allow_remote_port_forwarding: true,
+        recorders: recorders.iter().map(|address| (*address, RECORDER_PORT).into()).collect(),
+        on_recording_failure: enforced.then(|| SshRecorderFailure {
+            reject_session_with_message: "This session has to be recorded, and no recorder answers.".to_owned(),
+            terminate_session_with_message: "This session had to be recorded, and the recorder is gone.".to_owned(),
+            ..SshRecorderFailure::default()
+        }),
         ..SshAction::default()
+    }
+}
+
+/// The permit by which a node checks sessions from another one.
+pub(crate) fn checked(roster: &Roster, from: NodeId, to: NodeId) -> Option<SshPermit> {
+    let own = roster.addresses_of_node(from);
+    let checks = |permit: &SshPermit| matches!(permit.action, Action::Check(_));
+    roster.ssh_for(to).into_iter().find(|permit| checks(permit) && permit.principals.iter().any(|a| own.contains(a)))
+}
+
+/// Where recorders listen (tailscale.com/kb/1246, "session recording").
+const RECORDER_PORT: u16 = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_session_says_where_and_what_if_not() {
+        let permit = SshPermit {
+            rule: 0,
+            principals: Vec::new(),
+            users: std::collections::BTreeMap::new(),
+            action: Action::Accept,
+            accept_env: Vec::new(),
+            recorders: vec!["100.64.0.9".parse().unwrap()],
+            enforce_recorder: true,
+        };
+        let text = serde_json::to_string(&accept(Some(&permit))).unwrap();
+        assert!(
+            text.contains(r#""recorders":["100.64.0.9:80"]"#) && text.contains("RejectSessionWithMessage"),
+            "{text}"
+        );
+        let plain = accept(Some(&SshPermit { enforce_recorder: false, ..permit }));
+        assert!(plain.on_recording_failure.is_none() && plain.recorders.len() == 1);
+        assert_eq!(accept(None).recorders, []);
     }
 }

@@ -38,5 +38,5 @@ pub use peer_change::PeerChange;
 pub use ping::{PingRequest, PingResponse};
 pub use register::{RegisterRequest, RegisterResponse, RegisterResponseAuth};
 pub use rules::{CapGrant, FilterRule, NetPortRange, PortRange};
-pub use ssh::{SshAction, SshPolicy, SshPrincipal, SshRule};
+pub use ssh::{SshAction, SshPolicy, SshPrincipal, SshRecorderFailure, SshRule};
 pub use user::{Login, User, UserProfile};

@@ -322,6 +322,11 @@ impl Roster {
         self.nodes.get(&node).map(|member| &member.class)
     }
 
+    /// The addresses of a node.
+    pub fn addresses_of_node(&self, node: NodeId) -> &[IpAddr] {
+        self.nodes.get(&node).map(|member| member.addresses.as_slice()).unwrap_or_default()
+    }
+
     pub(crate) fn member_of(&self, node: NodeId) -> Option<&Arc<Member>> {
         self.nodes.get(&node)
     }

@@ -38,7 +38,11 @@ pub(super) async fn action(
     let (from, to, local_user) = (NodeId(from), NodeId(to), wish.local_user);
     let question = SshQuestion { machine: peer.machine, from, to, local_user, auth_id: auth_id.clone() };
     let answer = match site.tailnet.ask(Command::CheckSsh(Box::new(question))).await? {
-        Reply::SshAccepted => ssh_policy::accept(),
+        Reply::SshAccepted => {
+            let permit =
+                site.tailnet.read(move |coordinator| ssh_policy::checked(coordinator.roster(), from, to)).await?;
+            ssh_policy::accept(permit.as_ref())
+        }
         Reply::SshHeld { auth_id: held } => {
             let page = site.url.page(&format!("/ssh/{held}"));
             // Who waits reads it once.

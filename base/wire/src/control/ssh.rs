@@ -1,6 +1,7 @@
 //! Who may open a shell on a node.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use wattle_time::UnixTime;
@@ -82,4 +83,25 @@ pub struct SshAction {
     /// Ports may be forwarded to the client.
     #[serde(skip_serializing_if = "omit")]
     pub allow_remote_port_forwarding: bool,
+    /// Where the session is recorded: it is sent to `http://address:port/record`.
+    #[serde(deserialize_with = "go::nullable", skip_serializing_if = "omit")]
+    pub recorders: Vec<SocketAddr>,
+    /// What happens when that fails; `None`: the session goes on.
+    #[serde(skip_serializing_if = "omit")]
+    pub on_recording_failure: Option<SshRecorderFailure>,
+}
+
+/// What happens to a session that is not recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct SshRecorderFailure {
+    /// It is refused with this message when recording does not begin.
+    #[serde(skip_serializing_if = "omit")]
+    pub reject_session_with_message: String,
+    /// It is ended with this message when recording breaks off.
+    #[serde(skip_serializing_if = "omit")]
+    pub terminate_session_with_message: String,
+    /// Control is told here.
+    #[serde(rename = "NotifyURL", skip_serializing_if = "omit")]
+    pub notify_url: String,
 }
