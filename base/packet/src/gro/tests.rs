@@ -128,7 +128,7 @@ fn a_missing_checksum_is_completed() {
 
 #[test]
 fn a_tcp_checksum_of_zero_stays_zero() {
-    // The fourth of these has one; a zero that is written as its twin would be another packet than the host's own.
+    // One of these has one; a zero that is written as its twin would be another packet than the host's own.
     let segments: Vec<Vec<u8>> =
         (0..7u32).map(|number| segment(false, 2_870_516_995 + number * 1112, TCP_ACK, &[number as u8; 1112])).collect();
     let slices: Vec<&[u8]> = segments.iter().map(Vec::as_slice).collect();
