@@ -1,5 +1,6 @@
 //! Our coordination server, running in the lab, and its administrator.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -31,9 +32,17 @@ impl Control {
     /// # Panics
     /// When it does not come up.
     pub fn start(host: &Host) -> Result<Self, Missing> {
+        Self::start_at(host, host.address())
+    }
+
+    /// The same at another of the host's addresses.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start_at(host: &Host, address: Ipv4Addr) -> Result<Self, Missing> {
         let program = tools::program("wattle-control")?;
         let folder = TempDir::new().expect("there is a place for temporary files");
-        let address = (host.address(), PORT).into();
+        let address = (address, PORT).into();
         let url = format!("http://{address}");
         let mut command = host.command(&program);
         command.arg("--data").arg(folder.path()).arg("serve");
