@@ -113,6 +113,8 @@ func (c *crowd) reply(asked crowdQuestion) (crowdAnswer, error) {
 		return crowdAnswer{Times: times}, nil
 	case "ssh":
 		return c.ssh(asked)
+	case "leave":
+		return c.leave(asked.From)
 	case "caps":
 		return c.caps(asked)
 	default:
@@ -146,6 +148,18 @@ func (c *crowd) join(invites []invite) (crowdAnswer, error) {
 		ips[name] = texts(member.ips)
 	}
 	return crowdAnswer{IPs: ips}, nil
+}
+
+// leave ends a member as if its machine were switched off.
+func (c *crowd) leave(name string) (crowdAnswer, error) {
+	c.mu.Lock()
+	gone := c.members[name]
+	delete(c.members, name)
+	c.mu.Unlock()
+	if gone == nil {
+		return crowdAnswer{}, fmt.Errorf("no member %q", name)
+	}
+	return crowdAnswer{}, gone.server.Close()
 }
 
 func (c *crowd) joinOne(invite invite) error {
