@@ -1,7 +1,7 @@
 //! What peers send each other.
 //!
 //! What it is: the messages of the Tailscale protocols as values, and their bytes: control (JSON), DERP frames, disco,
-//! STUN, TSMP and LocalAPI; and the conversion between control's JSON and `wattle-netmap`.
+//! Geneve, STUN, TSMP and LocalAPI; and the conversion between control's JSON and `wattle-netmap`.
 //! What it is not: transport or behaviour. Decoding never panics and never allocates more than the input is long
 //! times a small constant; unknown fields and trailing bytes are ignored where the protocol says so.
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@ pub mod control;
 pub mod convert;
 pub mod derp;
 pub mod disco;
+pub mod geneve;
 mod go;
 pub mod json;
 pub mod local;

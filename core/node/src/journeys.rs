@@ -8,7 +8,7 @@ use wattle_filter::{CapabilityTable, Facts, Filter, Flows};
 use wattle_keys::{NodePrivate, NodePublic};
 use wattle_netmap::{FilterRule, PortRange, Prefix, RegionId, RuleSource, RuleTarget};
 use wattle_packet::{IpPacket, build, protocol};
-use wattle_path::{Route, Way};
+use wattle_path::{Hop, Route, Way};
 use wattle_time::{Instant, UnixTime};
 use wattle_tunnel::{Event, HEADER_LENGTH, OVERHEAD, Opener, Sealer, Tunnels};
 
@@ -102,7 +102,7 @@ fn tables(
     let entry = PeerEntry {
         key: peer,
         sealer: Some(sealer),
-        route: Route { udp: Some(socket("192.0.2.1:1")), relay: None },
+        route: Route { udp: Some(Hop::direct(socket("192.0.2.1:1"))), relay: None },
         jailed: false,
         activity: Arc::new(Activity::default()),
     };

@@ -68,5 +68,5 @@ pub fn outbound(
     } else if peer.route.udp.is_none() {
         return Err(DropReason::NoWay);
     }
-    Ok(peer.route.udp.map(|to| Outgoing { to, length }))
+    Ok(peer.route.udp.map(|hop| Outgoing { to: hop.to, length }))
 }

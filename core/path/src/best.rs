@@ -97,7 +97,7 @@ impl Best {
         if let Proof::Awaited { elsewhere } = &mut self.proof {
             let since = elsewhere.map_or(now, |(_, since)| since);
             match (*elsewhere, way) {
-                (Some((Way::Udp(_), _)), Way::Relay { .. }) => {}
+                (Some((Way::Udp(_), _)), Way::Relay { .. } | Way::PeerRelay { .. }) => {}
                 _ => *elsewhere = Some((way, since)),
             }
         }
@@ -148,7 +148,7 @@ impl Best {
                 self.doubt();
                 Some(match way {
                     Way::Udp(address) => Verdict::OtherPath(address),
-                    Way::Relay { .. } => Verdict::OnlyRelay,
+                    Way::Relay { .. } | Way::PeerRelay { .. } => Verdict::OnlyRelay,
                 })
             }
             Proof::Carried { .. } | Proof::Awaited { .. } => None,

@@ -106,6 +106,7 @@ impl Pen<'_> {
         // A ping through a relay has no address; the official client writes its relay's pseudo-address there.
         let seen_from = match to {
             Way::Udp(address) => address,
+            Way::PeerRelay { server, .. } => server,
             Way::Relay { region, .. } => SocketAddr::from(([127, 3, 3, 40], region.0)),
         };
         self.write(to, &Message::Pong(Pong { transaction, seen_from }));

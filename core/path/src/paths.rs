@@ -166,6 +166,9 @@ impl Paths {
                 self.explore_in_use(key, now, out, |discovery, around| discovery.note_inbound(from, around));
                 self.settle(key, out);
             }
+            Way::PeerRelay { .. } => {
+                self.explore_in_use(key, now, out, |discovery, around| discovery.note_inbound(from, around));
+            }
             Way::Udp(source) => {
                 if let Some(source) = address::candidate(source) {
                     let way = Way::Udp(source);

@@ -10,7 +10,7 @@ use wattle_time::Instant;
 use crate::discovery::Discovery;
 use crate::limits::ENDPOINTS_MAX;
 use crate::relay::RelayRoute;
-use crate::{Route, address};
+use crate::{Hop, Route, address};
 
 /// What the map says of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,10 @@ impl Peer {
     pub(crate) fn route(&self) -> Route {
         let best = self.discovery.as_ref().and_then(|discovery| discovery.best);
         let certain = best.is_some_and(|best| best.is_trusted() && best.is_proven());
-        Route { udp: best.map(|best| best.address), relay: if certain { None } else { self.relay.region() } }
+        Route {
+            udp: best.map(|best| Hop::direct(best.address)),
+            relay: if certain { None } else { self.relay.region() },
+        }
     }
 
     pub(crate) fn status(&self, now: Instant) -> PeerStatus {

@@ -4,12 +4,20 @@ use std::net::SocketAddr;
 
 use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
+use wattle_wire::geneve::Vni;
 
 /// One way on the underlay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
     /// Straight over UDP.
     Udp(SocketAddr),
+    /// Over UDP through another node that relays.
+    PeerRelay {
+        /// Where the relay takes packets.
+        server: SocketAddr,
+        /// Our allocation there.
+        vni: Vni,
+    },
     /// Through a relay of a region.
     Relay {
         /// The region.
@@ -31,7 +39,33 @@ pub type Destination = Way;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// The nominated UDP path.
-    pub udp: Option<SocketAddr>,
+    pub udp: Option<Hop>,
     /// The region of the relay.
     pub relay: Option<RegionId>,
+}
+
+/// What the packet path must know of a UDP path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hop {
+    /// Where datagrams go: the peer, or a peer relay.
+    pub to: SocketAddr,
+    /// The allocation of the peer relay, for the Geneve header; `None` when the path is direct.
+    pub vni: Option<Vni>,
+    /// The largest UDP payload that is known to pass; larger messages go by the DERP relay.
+    pub mtu: u16,
+}
+
+impl Hop {
+    /// Straight to an address, whatever the size.
+    pub const fn direct(to: SocketAddr) -> Self {
+        Self { to, vni: None, mtu: u16::MAX }
+    }
+
+    /// The way of which this is the next hop.
+    pub const fn way(&self) -> Way {
+        match self.vni {
+            Some(vni) => Way::PeerRelay { server: self.to, vni },
+            None => Way::Udp(self.to),
+        }
+    }
 }

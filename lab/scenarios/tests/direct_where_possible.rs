@@ -32,7 +32,7 @@ fn two_nodes_at_home_use_the_local_network() {
     mesh.talk(0, 1);
     mesh.run(Duration::from_secs(10));
     assert!(mesh.is_direct(0, 1));
-    let address = mesh.route(THERE).udp.unwrap();
+    let address = mesh.route(THERE).udp.unwrap().to;
     assert!(address.to_string().starts_with("192.168.7."), "{address} is not local");
 }
 

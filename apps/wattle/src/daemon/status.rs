@@ -113,7 +113,7 @@ fn peer_status(peer: &PeerView<'_>, derp: &DerpMap, now: Now) -> PeerStatus {
     let direct = peer.route.udp.filter(|_| peer.route.relay.is_none());
     PeerStatus {
         addrs: peer.node.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect(),
-        cur_addr: direct.map(|address| address.to_string()).unwrap_or_default(),
+        cur_addr: direct.map(|hop| hop.to.to_string()).unwrap_or_default(),
         rx_bytes: i64::try_from(peer.received_bytes).unwrap_or(i64::MAX),
         tx_bytes: i64::try_from(peer.sent_bytes).unwrap_or(i64::MAX),
         last_handshake: peer.last_handshake.map(|when| on_the_wall(when, now)),
@@ -162,6 +162,7 @@ pub(super) fn ping_result(node: &Node, address: IpAddr, outcome: Result<PingAnsw
             result.latency_seconds = answer.latency.as_secs_f64();
             match answer.way {
                 Some(Way::Udp(address)) => result.endpoint = address.to_string(),
+                Some(Way::PeerRelay { server, vni }) => result.peer_relay = format!("{server}:vni:{vni}"),
                 Some(Way::Relay { region, .. }) => {
                     result.derp_region_id = i64::from(region.0);
                     result.derp_region_code = region_code(&map.derp, Some(region));

@@ -9,6 +9,7 @@ use wattle_packet::{IcmpMessage, IpPacket, build, protocol};
 use wattle_path::{Paths, Way};
 use wattle_time::Instant;
 use wattle_tunnel::Tunnels;
+use wattle_wire::geneve::{self, Vni};
 use wattle_wire::{disco, stun, tsmp};
 
 use super::{Node, Now};
@@ -213,13 +214,13 @@ impl Node {
         self.with_paths(now, out, |paths, mono, effects| paths.note_outbound(peer, mono, effects));
         let Some(engine) = &self.engine else { return };
         let route = engine.paths.best(peer);
-        match (route.udp, route.relay) {
-            (Some(address), Some(region)) => {
-                out.udp.push((address, message.clone()));
-                self.send_by(Way::Relay { region, peer: *peer }, message, now, out);
+        let relay = route.relay.map(|region| Way::Relay { region, peer: *peer });
+        match (route.udp.map(|hop| hop.way()), relay) {
+            (Some(way), Some(relay)) => {
+                self.send_by(way, message.clone(), now, out);
+                self.send_by(relay, message, now, out);
             }
-            (Some(address), None) => out.udp.push((address, message)),
-            (None, Some(region)) => self.send_by(Way::Relay { region, peer: *peer }, message, now, out),
+            (Some(way), None) | (None, Some(way)) => self.send_by(way, message, now, out),
             (None, None) => {}
         }
     }
@@ -227,6 +228,7 @@ impl Node {
     fn send_by(&mut self, way: Way, message: Vec<u8>, now: Now, out: &mut Out) {
         match way {
             Way::Udp(address) => out.udp.push((address, message)),
+            Way::PeerRelay { server, vni } => out.udp.push((server, through_peer_relay(vni, &message))),
             Way::Relay { region, peer } => {
                 self.with_relays(now, out, |relays, mono, actions| relays.send(region, peer, message, mono, actions));
             }
@@ -342,8 +344,22 @@ fn echo_packet(source: IpAddr, destination: IpAddr, id: (u16, u16)) -> Option<Ve
 /// Names a way in bytes, for cookies and rate limits.
 fn source_bytes(way: Way) -> Vec<u8> {
     match way {
-        Way::Udp(SocketAddr::V4(address)) => [&address.ip().octets()[..], &address.port().to_be_bytes()].concat(),
-        Way::Udp(SocketAddr::V6(address)) => [&address.ip().octets()[..], &address.port().to_be_bytes()].concat(),
+        Way::Udp(address) => address_bytes(address),
+        Way::PeerRelay { server, vni } => [address_bytes(server), vni.as_u32().to_be_bytes().to_vec()].concat(),
         Way::Relay { region, peer } => [&region.0.to_be_bytes()[..], peer.as_bytes()].concat(),
     }
+}
+
+fn address_bytes(address: SocketAddr) -> Vec<u8> {
+    match address {
+        SocketAddr::V4(address) => [&address.ip().octets()[..], &address.port().to_be_bytes()].concat(),
+        SocketAddr::V6(address) => [&address.ip().octets()[..], &address.port().to_be_bytes()].concat(),
+    }
+}
+
+/// A disco or WireGuard message for the peer behind a peer relay.
+fn through_peer_relay(vni: Vni, message: &[u8]) -> Vec<u8> {
+    let is_disco = disco::looks_like_disco(message);
+    let payload = if is_disco { geneve::Payload::Disco } else { geneve::Payload::WireGuard };
+    [&geneve::Header { payload, vni }.encode()[..], message].concat()
 }

@@ -31,8 +31,8 @@ impl Mesh {
         let mut packet = kind.to_vec();
         packet.extend_from_slice(sender.key.as_bytes());
         packet.extend_from_slice(&number.to_be_bytes());
-        if let Some(address) = route.udp {
-            self.world.send(sender.host, PORT, address, packet.clone());
+        if let Some(hop) = route.udp {
+            self.world.send(sender.host, PORT, hop.to, packet.clone());
         }
         if let Some(region) = route.relay {
             self.relayed += 1;
@@ -152,7 +152,10 @@ impl Mesh {
             }
             for transmit in paths.transmits {
                 match transmit.to {
-                    Way::Udp(to) => self.world.send(self.nodes[index].host, PORT, to, transmit.packet),
+                    // No node in these stories relays.
+                    Way::PeerRelay { server: to, .. } | Way::Udp(to) => {
+                        self.world.send(self.nodes[index].host, PORT, to, transmit.packet)
+                    }
                     Way::Relay { region, peer } => self.send_relayed(index, region, peer, &transmit.packet),
                 }
             }
