@@ -1,11 +1,14 @@
 //! disco: how two nodes find and keep a direct path. A packet is a sealed box with one message in it.
 //!
-//! What it is not: the decision which path is good (`wattle-path`). Messages about peer relays come out as
-//! [`Message::Unknown`]. Source: tailscale `disco/disco.go`.
+//! What it is not: the decision which path is good (`wattle-path`). Source: tailscale `disco/disco.go`.
+
+mod peer_relay;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use wattle_keys::{DiscoPublic, DiscoShared, NONCE_LENGTH, NodePublic, OpenError};
+
+pub use self::peer_relay::{AllocateRequest, AllocateResponse, Allocation, CHALLENGE_LENGTH, Handshake, in_order};
 
 /// `TS` and a speech balloon, in UTF-8: how every disco packet begins.
 pub const MAGIC: [u8; 6] = [0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac];
@@ -13,6 +16,13 @@ pub const MAGIC: [u8; 6] = [0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac];
 const KEY_LENGTH: usize = 32;
 const ENDPOINT_LENGTH: usize = 16 + 2;
 const VERSION: u8 = 0;
+
+const BIND: u8 = 0x04;
+const CHALLENGE: u8 = 0x05;
+const ANSWER: u8 = 0x06;
+const CALL_ME_MAYBE_VIA: u8 = 0x07;
+const ALLOCATE_REQUEST: u8 = 0x08;
+const ALLOCATE_RESPONSE: u8 = 0x09;
 
 /// Whether a packet is meant as disco. Cheap: made for every packet that comes in.
 pub fn looks_like_disco(packet: &[u8]) -> bool {
@@ -28,6 +38,9 @@ pub enum DiscoError {
     /// It opens, and ends before what belongs into it.
     #[error("a path discovery message is too short")]
     Short,
+    /// It names a network of a peer relay that cannot be.
+    #[error("a path discovery message names an impossible network")]
+    NoSuchNetwork,
 }
 
 /// A disco packet before it is opened.
@@ -66,6 +79,18 @@ pub enum Message {
     Pong(Pong),
     /// I have sent you packets so that my firewall lets yours in: ping me.
     CallMeMaybe(CallMeMaybe),
+    /// To a peer relay: let me into this allocation.
+    Bind(Handshake),
+    /// From a peer relay: show that packets to you arrive.
+    Challenge(Handshake),
+    /// To a peer relay: they do.
+    Answer(Handshake),
+    /// Meet me at this peer relay. Over DERP only.
+    CallMeMaybeVia(Allocation),
+    /// To a peer relay: set something aside for us.
+    AllocateRequest(AllocateRequest),
+    /// From a peer relay: this is set aside for you.
+    AllocateResponse(AllocateResponse),
     /// A message of another type, kept as it came.
     Unknown(Unknown),
 }
@@ -153,6 +178,12 @@ impl Message {
             Ping::TYPE => Self::Ping(Ping::decode(body)?),
             Pong::TYPE => Self::Pong(Pong::decode(body)?),
             CallMeMaybe::TYPE => Self::CallMeMaybe(CallMeMaybe::decode(*version, body)),
+            BIND => Self::Bind(Handshake::decode(body)?),
+            CHALLENGE => Self::Challenge(Handshake::decode(body)?),
+            ANSWER => Self::Answer(Handshake::decode(body)?),
+            CALL_ME_MAYBE_VIA if *version == VERSION => Self::CallMeMaybeVia(Allocation::decode(body)?),
+            ALLOCATE_REQUEST if *version == VERSION => Self::AllocateRequest(AllocateRequest::decode(body)?),
+            ALLOCATE_RESPONSE if *version == VERSION => Self::AllocateResponse(AllocateResponse::decode(body)?),
             kind => Self::Unknown(Unknown { kind, version: *version, body: body.to_vec() }),
         })
     }
@@ -178,6 +209,30 @@ impl Message {
                 for endpoint in &call.endpoints {
                     write_endpoint(*endpoint, out);
                 }
+            }
+            Self::Bind(handshake) => {
+                out.extend_from_slice(&[BIND, VERSION]);
+                handshake.encode(out);
+            }
+            Self::Challenge(handshake) => {
+                out.extend_from_slice(&[CHALLENGE, VERSION]);
+                handshake.encode(out);
+            }
+            Self::Answer(handshake) => {
+                out.extend_from_slice(&[ANSWER, VERSION]);
+                handshake.encode(out);
+            }
+            Self::CallMeMaybeVia(allocation) => {
+                out.extend_from_slice(&[CALL_ME_MAYBE_VIA, VERSION]);
+                allocation.encode(out);
+            }
+            Self::AllocateRequest(request) => {
+                out.extend_from_slice(&[ALLOCATE_REQUEST, VERSION]);
+                request.encode(out);
+            }
+            Self::AllocateResponse(response) => {
+                out.extend_from_slice(&[ALLOCATE_RESPONSE, VERSION]);
+                response.encode(out);
             }
             Self::Unknown(unknown) => {
                 out.extend_from_slice(&[unknown.kind, unknown.version]);

@@ -144,7 +144,13 @@ impl Paths {
                     self.explore(&peer, now, out, |discovery, around| discovery.handle_call(&endpoints, around));
                 }
             }
-            Message::Unknown(_) => {}
+            Message::Bind(_)
+            | Message::Challenge(_)
+            | Message::Answer(_)
+            | Message::CallMeMaybeVia(_)
+            | Message::AllocateRequest(_)
+            | Message::AllocateResponse(_)
+            | Message::Unknown(_) => {}
         }
         if let Way::Relay { peer, .. } = from {
             self.settle(&peer, out);

@@ -1,12 +1,36 @@
 //! Messages and packets: documented layouts, round trips, truncations.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use wattle_keys::DiscoPrivate;
 
 use super::*;
+use crate::geneve::Vni;
 
 fn canonical_endpoint() -> impl Strategy<Value = SocketAddr> {
     (any::<IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip.to_canonical(), port))
+}
+
+fn vni() -> impl Strategy<Value = Vni> {
+    (1u32..1 << 24).prop_map(|number| Vni::new(number).unwrap())
+}
+
+fn handshake() -> impl Strategy<Value = Handshake> {
+    (vni(), any::<u32>(), any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(|(vni, generation, remote, challenge)| {
+        Handshake { vni, generation, remote: DiscoPublic::from_bytes(remote), challenge }
+    })
+}
+
+fn allocation() -> impl Strategy<Value = Allocation> {
+    let lifetimes = any::<[u64; 2]>().prop_map(|nanos| nanos.map(|nanos| Duration::from_nanos(nanos >> 1)));
+    let addresses = prop::collection::vec(canonical_endpoint(), 1..20);
+    (any::<[[u8; 32]; 3]>(), any::<u64>(), vni(), lifetimes, addresses).prop_map(
+        |(keys, lamport_id, vni, [bind_lifetime, steady_lifetime], addresses)| {
+            let [server, clients @ ..] = keys.map(DiscoPublic::from_bytes);
+            Allocation { server, clients, lamport_id, vni, bind_lifetime, steady_lifetime, addresses }
+        },
+    )
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -21,7 +45,17 @@ fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(id, seen_from)| Message::Pong(Pong { transaction: TransactionId(id), seen_from })),
         prop::collection::vec(canonical_endpoint(), 0..20)
             .prop_map(|endpoints| Message::CallMeMaybe(CallMeMaybe { endpoints })),
-        (4u8.., any::<u8>(), any::<Vec<u8>>()).prop_map(|(kind, version, body)| Message::Unknown(Unknown {
+        handshake().prop_map(Message::Bind),
+        handshake().prop_map(Message::Challenge),
+        handshake().prop_map(Message::Answer),
+        allocation().prop_map(Message::CallMeMaybeVia),
+        (any::<[[u8; 32]; 2]>(), any::<u32>()).prop_map(|(clients, generation)| {
+            Message::AllocateRequest(AllocateRequest { clients: clients.map(DiscoPublic::from_bytes), generation })
+        }),
+        (allocation(), any::<u32>()).prop_map(|(allocation, generation)| {
+            Message::AllocateResponse(AllocateResponse { generation, allocation })
+        }),
+        (10u8.., any::<u8>(), any::<Vec<u8>>()).prop_map(|(kind, version, body)| Message::Unknown(Unknown {
             kind,
             version,
             body
