@@ -8,7 +8,7 @@ use wattle_filter::{CapabilityTable, Facts, Filter, Flows};
 use wattle_keys::{NodePrivate, NodePublic};
 use wattle_netmap::{FilterRule, PortRange, Prefix, RegionId, RuleSource, RuleTarget};
 use wattle_packet::{IpPacket, build, protocol};
-use wattle_path::{Hop, Route, Way};
+use wattle_path::{Hop, Large, Route, Way};
 use wattle_time::{Instant, UnixTime};
 use wattle_tunnel::{Event, HEADER_LENGTH, OVERHEAD, Opener, Sealer, Tunnels};
 
@@ -102,7 +102,7 @@ fn tables(
     let entry = PeerEntry {
         key: peer,
         sealer: Some(sealer),
-        route: Route { udp: Some(Hop::direct(socket("192.0.2.1:1"))), relay: None },
+        route: Route { udp: Some(Hop::direct(socket("192.0.2.1:1"))), ..Route::default() },
         jailed: false,
         activity: Arc::new(Activity::default()),
     };
@@ -241,6 +241,22 @@ fn an_unproven_address_has_the_relay_beside_it_and_no_way_is_a_drop() {
 
     edit(&mut here, |entry| entry.route.relay = None);
     assert_eq!(send(&here, &udp(a(), b(), (1, 9))).0, Err(DropReason::NoWay));
+}
+
+#[test]
+fn what_is_too_long_for_the_path_goes_by_the_relay_alone() {
+    let [mut here, _] = nodes();
+    let packet = udp(a(), b(), (1, 9));
+    let (sent, message, _) = send(&here, &packet);
+    assert!(matches!(sent, Ok(Some(_))));
+    let region = RegionId(5);
+    let over = message.len() as u16;
+    edit(&mut here, |entry| entry.route.large = Some(Large { over, region }));
+    assert!(matches!(send(&here, &packet).0, Ok(Some(_))), "it just fits");
+    edit(&mut here, |entry| entry.route.large = Some(Large { over: over - 1, region }));
+    let (sent, _, handoffs) = send(&here, &packet);
+    assert_eq!(sent, Ok(None));
+    assert!(matches!(&handoffs[..], [Handoff::Relayed { region: by, .. }] if *by == region), "{handoffs:?}");
 }
 
 #[test]

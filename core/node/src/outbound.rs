@@ -61,7 +61,12 @@ pub fn outbound(
         Err(error @ SealError::NoRoom) => return Err(error.into()),
     };
 
-    // path: which address, and the relay beside it while the address is not proven
+    // path: which address, and the relay beside it while the address is not proven, or instead of it for what is too long
+    if let Some(large) = peer.route.large.filter(|large| length > usize::from(large.over)) {
+        let message = message.get(..length).unwrap_or_default().to_vec();
+        hand_off(Handoff::Relayed { region: large.region, peer: peer.key, message });
+        return Ok(None);
+    }
     if let Some(region) = peer.route.relay {
         let message = message.get(..length).unwrap_or_default().to_vec();
         hand_off(Handoff::Relayed { region, peer: peer.key, message });

@@ -37,4 +37,4 @@ mod way;
 pub use out::{Event, Out, PingError, PingId, Transmit};
 pub use paths::{Config, Paths};
 pub use peer::{CandidateStatus, PeerFacts, PeerStatus};
-pub use way::{Destination, Hop, Route, Source, Way};
+pub use way::{Destination, Hop, Large, Route, Source, Way};

@@ -72,7 +72,7 @@ impl Peer {
             endpoints: Vec::new(),
             relay: RelayRoute::new(home),
             discovery: None,
-            told: Route { udp: None, relay: home },
+            told: Route { relay: home, ..Route::default() },
             due: None,
         }
     }
@@ -106,6 +106,7 @@ impl Peer {
         Route {
             udp: best.map(|best| Hop::direct(best.address)),
             relay: if certain { None } else { self.relay.region() },
+            large: None,
         }
     }
 

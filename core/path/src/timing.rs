@@ -48,3 +48,49 @@ pub const HEARD: Duration = Duration::from_secs(300);
 pub const FORGET: Duration = Duration::from_secs(600);
 /// How much later than due timers may be met, so that those of many peers are met together.
 pub const SLACK: Duration = Duration::from_millis(100);
+
+/// While data goes out, how often it is looked at whether anything comes back.
+pub const LOOK: Duration = Duration::from_millis(500);
+/// Without outbound data for this long there is no more looking. A little more than the data path's reports are apart.
+pub const QUIET: Duration = Duration::from_millis(1200);
+/// Data went out and nothing came back for this long, or for four round trips: then it is asked whether data passes.
+/// Delayed acknowledgements of TCP take up to 200 ms, its first retransmission at least 200 ms.
+pub const SILENCE: Duration = Duration::from_millis(400);
+/// An answered heartbeat is late after this long, or after four round trips.
+pub const HEARTBEAT_LATE: Duration = Duration::from_secs(1);
+/// How long a question whether data passes waits for its answer at least, or three round trips; half way it is repeated.
+pub const QUESTION: Duration = Duration::from_millis(300);
+/// Between such questions while they are answered: data that flows one way only would put one after the other ...
+pub const QUESTION_PACE: Duration = Duration::from_secs(1);
+/// ... and up to this long if it goes on. With the answer's patience it stays below three seconds.
+pub const QUESTION_PACE_MAX: Duration = Duration::from_secs(2);
+/// Waits between questions to a path that did not answer the last one, the last one for ever.
+pub const TRIAL_PACE: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(3),
+];
+/// A path that answers pings, but not these many questions in a row whether data passes, to a peer whose data comes
+/// another way meanwhile for [`TRIAL_SHORT`], has failed.
+pub const TRIAL_QUESTIONS: u32 = 3;
+/// See [`TRIAL_QUESTIONS`].
+pub const TRIAL_SHORT: Duration = Duration::from_secs(2);
+/// When neither data nor pings pass any more, everything is tried anew, at most once in this time.
+pub const RESCUE_INTERVAL: Duration = Duration::from_secs(2);
+/// A path this old that has carried data is left only for one that stays better.
+pub const SETTLED: Duration = Duration::from_secs(1);
+/// How long another path must stay better, ...
+pub const DWELL: Duration = Duration::from_secs(5);
+/// ... and how many of its answers must say so. A heartbeat apart, they take two heartbeats.
+pub const DWELL_ANSWERS: u32 = 3;
+/// A pair of a small and a full-size ping is judged after this long at least.
+pub const MTU_TRIAL: Duration = Duration::from_millis(500);
+/// A path that passes full-size packets is asked again after this long; routes change under a path.
+pub const MTU_AGAIN: Duration = Duration::from_secs(300);
+/// One that does not is asked sooner: it may have been loss.
+pub const MTU_AGAIN_SMALL: Duration = Duration::from_secs(60);
+/// A network change is acted on at most once in this time: an interface that flaps must not make a packet storm.
+pub const NETWORK_CHANGE_MIN: Duration = Duration::from_secs(1);

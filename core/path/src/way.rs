@@ -42,6 +42,17 @@ pub struct Route {
     pub udp: Option<Hop>,
     /// The region of the relay.
     pub relay: Option<RegionId>,
+    /// The relay that carries messages which are too long for the UDP path, or may be.
+    pub large: Option<Large>,
+}
+
+/// Messages that do not go by UDP because of their length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Large {
+    /// Those with more bytes than this.
+    pub over: u16,
+    /// They go by this region.
+    pub region: RegionId,
 }
 
 /// What the packet path must know of a UDP path.
@@ -51,7 +62,7 @@ pub struct Hop {
     pub to: SocketAddr,
     /// The allocation of the peer relay, for the Geneve header; `None` when the path is direct.
     pub vni: Option<Vni>,
-    /// The largest UDP payload that is known to pass; larger messages go by the DERP relay.
+    /// The largest UDP payload that passes, as far as is known: `u16::MAX` until a smaller limit is found.
     pub mtu: u16,
 }
 

@@ -195,12 +195,12 @@ fn the_relay_leaves_the_route_only_after_data_has_come_over_the_new_path() {
     let mut out = Out::default();
     paths.note_outbound(&node(5), at(0), &mut out);
     let answered = answer(&mut paths, 5, &out.transmits, at(30));
-    let both = Route { udp: Some(Hop::direct(direct)), relay: Some(REGION) };
+    let both = Route { udp: Some(Hop::direct(direct)), relay: Some(REGION), large: None };
     assert_eq!(answered.events, [Event::RouteChanged { peer: node(5), route: both }]);
     paths.note_inbound(&node(5), relay(5), at(40), &mut Out::default());
     assert_eq!(paths.best(&node(5)), both);
     paths.note_inbound(&node(5), udp("198.51.100.7:7"), at(50), &mut Out::default());
-    assert_eq!(paths.best(&node(5)), Route { udp: Some(Hop::direct(direct)), relay: None });
+    assert_eq!(paths.best(&node(5)), Route { udp: Some(Hop::direct(direct)), ..Route::default() });
     paths.note_unanswered(&node(5), at(60), &mut Out::default());
     assert_eq!(paths.best(&node(5)), both, "the tunnel doubts it");
 }
