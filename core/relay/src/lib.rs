@@ -1,7 +1,8 @@
 //! A relay as a machine.
 //!
 //! **What it is.** The DERP server, protocol version 2: logins, forwarding between clients by node key, bounded queues,
-//! keepalives, peer-gone hints, admission; and a STUN responder. One region, one process: no mesh.
+//! keepalives, peer-gone hints, admission; and a STUN responder. One region, one process: no mesh. Beside it
+//! [`PeerRelay`], by which a node relays UDP for others of its network.
 //! **What it is not.** HTTP, TLS, sockets, tasks or clocks: `wattle-relay-io` drives it.
 //!
 //! **How to drive it.** [`Relay::connect`] for a new stream; read into the stream's `FrameDecoder`, then
@@ -22,6 +23,7 @@ mod counters;
 mod forward;
 pub mod limits;
 mod login;
+mod peer_relay;
 mod queue;
 mod server;
 pub mod stun;
@@ -29,4 +31,5 @@ pub mod stun;
 pub use admission::{Admission, Question};
 pub use clients::ClientId;
 pub use counters::Counters;
+pub use peer_relay::{ClientStatus, Pass, PeerRelay, PeerRelayCounters, Refusal, SessionStatus};
 pub use server::{Config, CutReason, Drain, Full, Next, Out, Rate, Relay};

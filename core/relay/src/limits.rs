@@ -34,3 +34,27 @@ pub const NOT_HERE_BURST: u64 = 3;
 pub const NOT_HERE_PER_SECOND: u64 = 1;
 /// A rate limit below one largest frame would stop a client for good.
 pub const MIN_BURST_BYTES: u64 = (64 << 10) + 64;
+
+/// Allocations of a peer relay. Each takes about 600 bytes, and 4,000 pairs of nodes that cannot reach each other are
+/// many for one relay.
+pub const ALLOCATIONS: usize = 4096;
+/// Allocations that one node asked for: it may talk to so many others at once through this relay.
+pub const ALLOCATIONS_PER_ASKER: usize = 512;
+/// Requests for allocations that one node may make at once: after a restart it asks for all its peers.
+pub const ALLOCATION_BURST: u64 = 256;
+/// And then so many a second. Each new one costs two curve multiplications.
+pub const ALLOCATIONS_PER_SECOND: u64 = 16;
+/// Addresses that clients are told. Each costs every client a message per handshake.
+pub const ADDRESSES_TOLD: usize = 32;
+/// Binds of one client of an allocation that are answered at once: one for each address it tries, and repetitions ...
+pub const BIND_BURST: u64 = 2 * ADDRESSES_TOLD as u64;
+/// ... and then so many a second.
+pub const BINDS_PER_SECOND: u64 = 4;
+/// How long both clients have for their handshakes (`udprelay/server.go defaultBindLifetime`).
+pub const BIND_LIFETIME: Duration = Duration::from_secs(30);
+/// How long an allocation stays when one of its clients is silent (`defaultSteadyStateLifetime`).
+pub const STEADY_LIFETIME: Duration = Duration::from_secs(300);
+/// Between looks for allocations that are over.
+pub const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
+/// How long challenges are made with one secret (`macSecretRotationInterval`); they are recognised twice as long.
+pub const CHALLENGE_SECRET_LIFETIME: Duration = Duration::from_secs(120);
