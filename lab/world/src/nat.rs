@@ -1,165 +1,325 @@
-//! A NAT, by its mapping and filtering behaviour (RFC 4787 sections 4.1 and 5).
+//! A NAT: mappings, filters and requested mappings. It does not know who is inside.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use rand_core::RngCore;
 use wattle_time::Instant;
 
-/// On what of the other end a behaviour depends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dependence {
-    /// Nothing: any other end will do.
-    EndpointIndependent,
-    /// Its address.
-    AddressDependent,
-    /// Its address and port.
-    AddressAndPortDependent,
-}
+use crate::Fate;
+use crate::flows::{Flows, SWEEP_MIN};
+use crate::limits::NAT_SWEEP_INTERVAL;
 
-/// How a NAT behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behaviour {
-    /// When the same inside endpoint gets the same outside port.
-    pub mapping: Dependence,
-    /// From whom packets are let in.
-    pub filtering: Dependence,
-    /// Whether hosts inside can reach each other by outside addresses.
-    pub hairpinning: bool,
-    /// How long a mapping lives without outbound packets. RFC 4787 wants 2 minutes at least; many give 30 seconds.
-    pub lifetime: Duration,
-}
+mod behaviour;
+mod requested;
+#[cfg(test)]
+mod tests;
 
-impl Behaviour {
-    /// A behaviour without hairpinning that keeps mappings for 30 seconds.
-    pub const fn new(mapping: Dependence, filtering: Dependence) -> Self {
-        Self { mapping, filtering, hairpinning: false, lifetime: Duration::from_secs(30) }
-    }
-}
+pub use behaviour::{Behaviour, Dependence, Hairpinning, Ports, Refresh};
+pub use requested::{Mapped, MappingRefused};
 
-/// A NAT with one outside address.
+/// A NAT with one or more outside addresses. A host inside always gets the same of them ("paired").
 #[derive(Debug)]
-pub struct Nat {
+pub(crate) struct Nat {
     behaviour: Behaviour,
-    outside: Ipv4Addr,
-    mappings: BTreeMap<(SocketAddr, Option<SocketAddr>), Mapping>,
-    next_port: u16,
+    outside: Vec<Ipv4Addr>,
+    mappings: BTreeMap<u64, Mapping>,
+    /// Which mapping packets of an inside endpoint use, by what counts of the other end.
+    by_inside: BTreeMap<(SocketAddr, Option<SocketAddr>), u64>,
+    /// Overloading puts several on one endpoint, and a requested one may stand beside those of the same host.
+    by_outside: BTreeMap<SocketAddr, Vec<u64>>,
+    requested: BTreeMap<SocketAddr, u64>,
+    let_in: Flows<u64>,
+    next_number: u64,
+    last_port: u16,
+    sweep_at: usize,
+    swept_at: Instant,
+    started_at: Instant,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Mapping {
-    port: u16,
+    inside: SocketAddr,
+    remote: Option<SocketAddr>,
+    outside: SocketAddr,
     used_at: Instant,
-    /// To whom packets went, and when last.
-    sent_to: BTreeMap<SocketAddr, Instant>,
+    /// Somebody asked for it: it lets everybody in, and lives until then.
+    granted_until: Option<Instant>,
 }
 
-const FIRST_PORT: u16 = 20_000;
+/// Ports below are for services.
+const FIRST_PORT: u16 = 1024;
+const PORT_COUNT: u16 = u16::MAX - FIRST_PORT + 1;
+const SCATTER_FIRST: u16 = 20_000;
+/// Coprime with the range, and so far that nobody reaches a mapping by guessing the next port.
+const SCATTER_STEP: u16 = 7919;
+const SCATTER_RANGE: u16 = 40_000;
+const REBIND_TRIES: u32 = 100;
 
 impl Nat {
     /// A NAT without mappings.
-    pub fn new(outside: Ipv4Addr, behaviour: Behaviour) -> Self {
-        Self { behaviour, outside, mappings: BTreeMap::new(), next_port: FIRST_PORT }
+    pub(crate) fn new(outside: Vec<Ipv4Addr>, behaviour: Behaviour, now: Instant) -> Self {
+        Self {
+            behaviour,
+            outside,
+            mappings: BTreeMap::new(),
+            by_inside: BTreeMap::new(),
+            by_outside: BTreeMap::new(),
+            requested: BTreeMap::new(),
+            let_in: Flows::new(),
+            next_number: 0,
+            last_port: SCATTER_FIRST - SCATTER_STEP,
+            sweep_at: SWEEP_MIN,
+            swept_at: now,
+            started_at: now,
+        }
     }
 
-    /// Its outside address.
-    pub fn outside(&self) -> Ipv4Addr {
-        self.outside
+    /// Its outside addresses.
+    pub(crate) fn outside(&self) -> &[Ipv4Addr] {
+        &self.outside
     }
 
-    /// How it behaves.
-    pub fn behaviour(&self) -> Behaviour {
-        self.behaviour
+    pub(crate) fn has_outside(&self, address: IpAddr) -> bool {
+        self.outside.iter().any(|outside| IpAddr::V4(*outside) == address)
+    }
+
+    pub(crate) fn behaviour(&self) -> &Behaviour {
+        &self.behaviour
     }
 
     /// A packet goes out; the result is what its source becomes.
-    pub fn outbound(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) -> SocketAddr {
-        let lifetime = self.behaviour.lifetime;
-        self.mappings.retain(|_, mapping| now.since(mapping.used_at) < lifetime);
-        let next_port = &mut self.next_port;
-        let mapping = self.mappings.entry((from, reduced(to, self.behaviour.mapping))).or_insert_with(|| {
-            let port = *next_port;
-            // Far from the last one, so that nobody reaches a mapping by guessing the next port.
-            *next_port = FIRST_PORT + (port - FIRST_PORT + 7919) % 40_000;
-            Mapping { port, used_at: now, sent_to: BTreeMap::new() }
-        });
+    pub(crate) fn outbound(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        now: Instant,
+        rng: &mut impl RngCore,
+    ) -> Result<SocketAddr, Fate> {
+        let number = match self.granted_for(from, to, now) {
+            Some(number) => number,
+            None => self.mapping_for(from, to, now, rng).ok_or(Fate::NoPort)?,
+        };
+        let Some(mapping) = self.mappings.get_mut(&number) else { return Err(Fate::NoPort) };
         mapping.used_at = now;
-        mapping.sent_to.insert(to, now);
-        SocketAddr::from((self.outside, mapping.port))
+        let outside = mapping.outside;
+        let remote = self.behaviour.filtering.reduce(to);
+        self.let_in.note(number, remote, now, self.behaviour.filter_lifetime);
+        Ok(outside)
     }
 
-    /// A packet comes to the outside address; the result is the inside endpoint that gets it, if any may.
-    pub fn inbound(&self, from: SocketAddr, to_port: u16, now: Instant) -> Option<SocketAddr> {
-        let alive = |at: Instant| now.since(at) < self.behaviour.lifetime;
-        let wanted = reduced(from, self.behaviour.filtering);
-        self.mappings.iter().find_map(|((inside, _), mapping)| {
-            let known =
-                |(to, at): (&SocketAddr, &Instant)| alive(*at) && reduced(*to, self.behaviour.filtering) == wanted;
-            let fits = mapping.port == to_port && alive(mapping.used_at) && mapping.sent_to.iter().any(known);
-            fits.then_some(*inside)
-        })
+    /// A packet comes to an outside address; the result is the inside endpoint that gets it, if any may.
+    pub(crate) fn inbound(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) -> Result<SocketAddr, Fate> {
+        let behaviour = self.behaviour;
+        let remote = behaviour.filtering.reduce(from);
+        let mut fate = Fate::NoMapping;
+        let mut best: Option<(Instant, u64)> = None;
+        for number in self.by_outside.get(&to).into_iter().flatten() {
+            let Some(mapping) = self.mappings.get(number).filter(|mapping| mapping.is_alive(now, &behaviour)) else {
+                continue;
+            };
+            fate = Fate::Filtered;
+            let is_let_in = mapping.granted_until.is_some()
+                || self.let_in.is_alive(*number, remote, now, behaviour.filter_lifetime);
+            // Where ports are overloaded, several may fit: the one that spoke last gets it.
+            if is_let_in && best.is_none_or(|(used_at, _)| mapping.used_at >= used_at) {
+                best = Some((mapping.used_at, *number));
+            }
+        }
+        let number = best.ok_or(fate)?.1;
+        let mapping = self.mappings.get_mut(&number).ok_or(fate)?;
+        let inside = mapping.inside;
+        if mapping.granted_until.is_some() {
+            // What answers must leave by the same endpoint, whatever the mapping behaviour is.
+            self.let_in.note(number, Some(from), now, behaviour.filter_lifetime);
+        }
+        if behaviour.refresh == Refresh::Both {
+            mapping.used_at = now;
+            self.let_in.note(number, remote, now, behaviour.filter_lifetime);
+        }
+        Ok(inside)
     }
 
     /// It restarts: all mappings are gone.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self, now: Instant) {
         self.mappings.clear();
-    }
-}
-
-/// What of the other end counts.
-fn reduced(end: SocketAddr, dependence: Dependence) -> Option<SocketAddr> {
-    match dependence {
-        Dependence::EndpointIndependent => None,
-        Dependence::AddressDependent => Some(SocketAddr::new(end.ip(), 0)),
-        Dependence::AddressAndPortDependent => Some(end),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Instant = Instant::ORIGIN;
-
-    fn nat(mapping: Dependence, filtering: Dependence) -> Nat {
-        Nat::new(Ipv4Addr::new(192, 0, 2, 1), Behaviour::new(mapping, filtering))
+        self.by_inside.clear();
+        self.by_outside.clear();
+        self.requested.clear();
+        self.let_in.clear();
+        self.started_at = now;
     }
 
-    fn at(text: &str) -> SocketAddr {
-        text.parse().unwrap()
+    /// It gets another outside address, which ends all mappings.
+    pub(crate) fn move_to(&mut self, outside: Ipv4Addr, now: Instant) {
+        self.restart(now);
+        self.outside = vec![outside];
     }
 
-    #[test]
-    fn mapping_depends_on_what_it_should() {
-        use Dependence::*;
-        for (mapping, same_host, other_host) in [
-            (EndpointIndependent, true, true),
-            (AddressDependent, true, false),
-            (AddressAndPortDependent, false, false),
-        ] {
-            let mut nat = nat(mapping, EndpointIndependent);
-            let inside = at("10.0.0.2:1000");
-            let first = nat.outbound(inside, at("198.51.100.1:1"), NOW);
-            assert_eq!(nat.outbound(inside, at("198.51.100.1:2"), NOW) == first, same_host, "{mapping:?}");
-            assert_eq!(nat.outbound(inside, at("198.51.100.2:1"), NOW) == first, other_host, "{mapping:?}");
+    /// Every mapping that nobody asked for gets another outside port.
+    pub(crate) fn rebind(&mut self, rng: &mut impl RngCore) {
+        let numbers: Vec<u64> = self
+            .mappings
+            .iter()
+            .filter(|(_, mapping)| mapping.granted_until.is_none())
+            .map(|(number, _)| *number)
+            .collect();
+        for number in numbers {
+            let Some(old) = self.mappings.get(&number).map(|mapping| mapping.outside) else { continue };
+            let mut outside = old;
+            // A table that is nearly full may leave a mapping where it is.
+            for _ in 0..REBIND_TRIES {
+                outside.set_port(random_port(rng));
+                if !self.by_outside.contains_key(&outside) {
+                    break;
+                }
+            }
+            self.leave(number, old);
+            self.by_outside.entry(outside).or_default().push(number);
+            if let Some(mapping) = self.mappings.get_mut(&number) {
+                mapping.outside = outside;
+            }
         }
     }
 
-    #[test]
-    fn filtering_depends_on_what_it_should() {
-        use Dependence::*;
-        for (filtering, same_host, other_host) in [
-            (EndpointIndependent, true, true),
-            (AddressDependent, true, false),
-            (AddressAndPortDependent, false, false),
-        ] {
-            let mut nat = nat(EndpointIndependent, filtering);
-            let inside = at("10.0.0.2:1000");
-            let port = nat.outbound(inside, at("198.51.100.1:1"), NOW).port();
-            assert_eq!(nat.inbound(at("198.51.100.1:1"), port, NOW), Some(inside));
-            assert_eq!(nat.inbound(at("198.51.100.1:2"), port, NOW).is_some(), same_host, "{filtering:?}");
-            assert_eq!(nat.inbound(at("198.51.100.2:1"), port, NOW).is_some(), other_host, "{filtering:?}");
-            assert_eq!(nat.inbound(at("198.51.100.1:1"), port, NOW + Duration::from_secs(31)), None);
+    /// The requested mapping that a packet leaves by: where mappings do not depend on the other end, or to answer.
+    fn granted_for(&self, from: SocketAddr, to: SocketAddr, now: Instant) -> Option<u64> {
+        let number = *self.requested.get(&from)?;
+        self.mappings.get(&number).filter(|mapping| mapping.is_alive(now, &self.behaviour))?;
+        let fits = self.behaviour.mapping == Dependence::EndpointIndependent
+            || self.let_in.is_alive(number, Some(to), now, self.behaviour.filter_lifetime);
+        fits.then_some(number)
+    }
+
+    fn mapping_for(&mut self, from: SocketAddr, to: SocketAddr, now: Instant, rng: &mut impl RngCore) -> Option<u64> {
+        let remote = self.behaviour.mapping.reduce(to);
+        if let Some(number) = self.by_inside.get(&(from, remote)).copied() {
+            if self.mappings.get(&number).is_some_and(|mapping| mapping.is_alive(now, &self.behaviour)) {
+                return Some(number);
+            }
+            self.remove(number);
+        }
+        self.make_room(now)?;
+        let outside = self.choose(from, to, now, rng)?;
+        let number = self.insert(Mapping { inside: from, remote, outside, used_at: now, granted_until: None });
+        self.by_inside.insert((from, remote), number);
+        Some(number)
+    }
+
+    fn make_room(&mut self, now: Instant) -> Option<()> {
+        let max = self.behaviour.mappings_max;
+        let is_full = self.mappings.len() >= max && now.since(self.swept_at) >= NAT_SWEEP_INTERVAL;
+        if self.mappings.len() >= self.sweep_at || is_full {
+            let behaviour = self.behaviour;
+            let is_dead = |(_, mapping): &(&u64, &Mapping)| !mapping.is_alive(now, &behaviour);
+            let dead: Vec<u64> = self.mappings.iter().filter(is_dead).map(|(number, _)| *number).collect();
+            dead.into_iter().for_each(|number| self.remove(number));
+            self.sweep_at = self.mappings.len() * 2 + SWEEP_MIN;
+            self.swept_at = now;
+        }
+        (self.mappings.len() < max).then_some(())
+    }
+
+    /// An outside endpoint for a new mapping.
+    fn choose(&mut self, from: SocketAddr, to: SocketAddr, now: Instant, rng: &mut impl RngCore) -> Option<SocketAddr> {
+        let address = self.paired(from.ip())?;
+        let preserved = SocketAddr::new(address.into(), from.port());
+        let keeps_port = match self.behaviour.ports {
+            Ports::Preserving => self.is_free(preserved, now),
+            Ports::Overloading => !self.has_sent_to(preserved, to, now),
+            Ports::Random | Ports::Sequential | Ports::Scattered => false,
+        };
+        if keeps_port {
+            return Some(preserved);
+        }
+        let start = match self.behaviour.ports {
+            Ports::Preserving | Ports::Overloading | Ports::Random => random_port(rng),
+            Ports::Sequential => self.last_port.wrapping_add(1).max(FIRST_PORT),
+            Ports::Scattered => {
+                let offset = u32::from(self.last_port.wrapping_add(SCATTER_STEP).wrapping_sub(SCATTER_FIRST));
+                SCATTER_FIRST + u16::try_from(offset % u32::from(SCATTER_RANGE)).ok()?
+            }
+        };
+        let endpoint = self.first_free(address, start, now)?;
+        self.last_port = endpoint.port();
+        Some(endpoint)
+    }
+
+    fn first_free(&mut self, address: Ipv4Addr, start: u16, now: Instant) -> Option<SocketAddr> {
+        let offset = u32::from(start.saturating_sub(FIRST_PORT));
+        (0..u32::from(PORT_COUNT)).find_map(|tried| {
+            let port = FIRST_PORT + u16::try_from((offset + tried) % u32::from(PORT_COUNT)).ok()?;
+            let endpoint = SocketAddr::new(address.into(), port);
+            self.is_free(endpoint, now).then_some(endpoint)
+        })
+    }
+
+    fn paired(&self, inside: IpAddr) -> Option<Ipv4Addr> {
+        let number = match inside {
+            IpAddr::V4(inside) => inside.to_bits() as usize,
+            IpAddr::V6(_) => 0,
+        };
+        self.outside.get(number % self.outside.len().max(1)).copied()
+    }
+
+    /// Whether no living mapping has this endpoint. Takes away the dead ones.
+    fn is_free(&mut self, endpoint: SocketAddr, now: Instant) -> bool {
+        let Some(numbers) = self.by_outside.get(&endpoint) else { return true };
+        let behaviour = self.behaviour;
+        let is_alive = |number: &u64| self.mappings.get(number).is_some_and(|known| known.is_alive(now, &behaviour));
+        if numbers.iter().any(is_alive) {
+            return false;
+        }
+        for number in numbers.clone() {
+            self.remove(number);
+        }
+        true
+    }
+
+    /// Whether a mapping at this endpoint waits for answers of that end: two of them could not be told apart.
+    fn has_sent_to(&self, endpoint: SocketAddr, to: SocketAddr, now: Instant) -> bool {
+        let (behaviour, remote) = (&self.behaviour, self.behaviour.filtering.reduce(to));
+        let mut numbers = self.by_outside.get(&endpoint).into_iter().flatten();
+        // Where filters know no ends, nothing tells them apart; such NATs overload all the same.
+        remote.is_some() && numbers.any(|number| self.let_in.is_alive(*number, remote, now, behaviour.filter_lifetime))
+    }
+
+    fn insert(&mut self, mapping: Mapping) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.by_outside.entry(mapping.outside).or_default().push(number);
+        self.mappings.insert(number, mapping);
+        number
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some(mapping) = self.mappings.remove(&number) else { return };
+        self.leave(number, mapping.outside);
+        let key = (mapping.inside, mapping.remote);
+        if self.by_inside.get(&key) == Some(&number) {
+            self.by_inside.remove(&key);
+        }
+        if self.requested.get(&mapping.inside) == Some(&number) {
+            self.requested.remove(&mapping.inside);
         }
     }
+
+    fn leave(&mut self, number: u64, outside: SocketAddr) {
+        if let Some(numbers) = self.by_outside.get_mut(&outside) {
+            numbers.retain(|known| *known != number);
+            if numbers.is_empty() {
+                self.by_outside.remove(&outside);
+            }
+        }
+    }
+}
+
+impl Mapping {
+    fn is_alive(&self, now: Instant, behaviour: &Behaviour) -> bool {
+        self.granted_until.map_or(now.since(self.used_at) < behaviour.lifetime, |until| now < until)
+    }
+}
+
+fn random_port(rng: &mut impl RngCore) -> u16 {
+    FIRST_PORT + (rng.next_u32() % u32::from(PORT_COUNT)) as u16
 }

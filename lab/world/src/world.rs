@@ -1,14 +1,29 @@
-//! Hosts, sites and the datagrams between them.
+//! Hosts, networks and the clock. What happens between them stands in the files below.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use wattle_time::Instant;
 
-use crate::{Behaviour, Blockade, Conditions, Fate, Nat, Trace};
+use crate::conditions::Link;
+use crate::host::{Host, HostId};
+use crate::queue::Queue;
+use crate::site::{Site, SiteId};
+use crate::{Arrival, Cargo, Conditions, Direction, Trace};
+
+mod carry;
+mod connections;
+mod hosts;
+mod sites;
+
+pub use connections::{ConnectionId, WriteError};
+
+use carry::Flight;
+use connections::{Connection, Step};
+use sites::{MappingRequest, Owner};
 
 /// A whole internet.
 #[derive(Debug)]
@@ -17,56 +32,25 @@ pub struct World {
     rng: ChaCha20Rng,
     /// The weather; may be changed at any time.
     pub conditions: Conditions,
-    sites: Vec<Nat>,
+    sites: Vec<Site>,
     hosts: Vec<Host>,
-    arrivals: BTreeMap<(Instant, u64), Arrival>,
-    sequence: u64,
+    /// Who has an address, in each network whose addresses mean something of their own.
+    owners: BTreeMap<(Option<SiteId>, IpAddr), Owner>,
+    pairs: BTreeMap<(HostId, HostId), Link>,
+    connections: BTreeMap<u64, Connection>,
+    next_connection: u64,
+    queue: Queue<Event>,
     trace: Trace,
 }
 
-/// Names a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostId(usize);
-
-/// Names a network behind a NAT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SiteId(usize);
-
+/// What will happen.
 #[derive(Debug)]
-struct Host {
-    address: Ipv4Addr,
-    site: Option<SiteId>,
-    blockade: Blockade,
-}
-
-/// Something reached a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// Which host.
-    pub host: HostId,
-    /// What.
-    pub cargo: Cargo,
-}
-
-/// What can reach a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cargo {
-    /// A datagram.
-    Datagram {
-        /// The source as the receiver sees it.
-        from: SocketAddr,
-        /// The local port.
-        port: u16,
-        /// The payload.
-        bytes: Vec<u8>,
-    },
-    /// A message over a reliable connection.
-    Message {
-        /// Who sent it.
-        from: HostId,
-        /// The payload.
-        bytes: Vec<u8>,
-    },
+enum Event {
+    Flight(Box<Flight>),
+    Arrival(Arrival),
+    Connection(Step),
+    MappingRequest(MappingRequest),
+    OldMessage { from: HostId, to: HostId, bytes: Vec<u8> },
 }
 
 impl World {
@@ -78,8 +62,11 @@ impl World {
             conditions: Conditions::default(),
             sites: Vec::new(),
             hosts: Vec::new(),
-            arrivals: BTreeMap::new(),
-            sequence: 0,
+            owners: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            queue: Queue::new(),
             trace: Trace::default(),
         }
     }
@@ -101,127 +88,95 @@ impl World {
         &self.trace
     }
 
-    /// A network behind a NAT.
-    pub fn add_site(&mut self, outside: Ipv4Addr, behaviour: Behaviour) -> SiteId {
-        self.sites.push(Nat::new(outside, behaviour));
-        SiteId(self.sites.len() - 1)
+    /// Keeps so many lines of the trace, from now on.
+    pub fn keep(&mut self, lines: usize) {
+        self.trace.keep(lines);
     }
 
-    /// A host, inside a site or on the open internet.
-    pub fn add_host(&mut self, address: Ipv4Addr, site: Option<SiteId>) -> HostId {
-        self.hosts.push(Host { address, site, blockade: Blockade::None });
-        HostId(self.hosts.len() - 1)
+    /// One direction of the way between two hosts, wherever they are.
+    pub fn pair_mut(&mut self, from: HostId, to: HostId) -> &mut Link {
+        self.pairs.entry((from, to)).or_default()
     }
 
-    /// The host's own address.
-    pub fn address(&self, host: HostId) -> Ipv4Addr {
-        self.hosts[host.0].address
+    /// All ways between two hosts are as good as their links again.
+    pub fn clear_pairs(&mut self) {
+        self.pairs.clear();
     }
 
-    /// The host moves to another network.
-    pub fn roam(&mut self, host: HostId, address: Ipv4Addr, site: Option<SiteId>) {
-        self.hosts[host.0].address = address;
-        self.hosts[host.0].site = site;
+    /// One direction of a host's own link.
+    pub fn access_mut(&mut self, host: HostId, direction: Direction) -> &mut Link {
+        self.hosts[host.0].access_mut(direction)
     }
 
-    /// Changes what the host's network drops.
-    pub fn set_blockade(&mut self, host: HostId, blockade: Blockade) {
-        self.hosts[host.0].blockade = blockade;
+    /// One direction of what joins a site to the network around it.
+    pub fn uplink_mut(&mut self, site: SiteId, direction: Direction) -> &mut Link {
+        self.sites[site.0].uplink_mut(direction)
     }
 
-    /// Every NAT restarts and forgets its mappings.
-    pub fn restart_nats(&mut self) {
-        self.sites.iter_mut().for_each(Nat::restart);
-    }
-
-    /// Sends a datagram.
+    /// Sends a datagram from the address that fits the destination: one of the same network, else the first of the
+    /// family.
     pub fn send(&mut self, host: HostId, port: u16, to: SocketAddr, bytes: Vec<u8>) {
-        let from = SocketAddr::from((self.hosts[host.0].address, port));
-        let fate = self.carry(host, from, to, &bytes);
-        self.trace.note(self.now, from, to, &bytes, fate);
+        let unspecified = match to {
+            SocketAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+        };
+        let from = self.source(host, to.ip()).unwrap_or(unspecified);
+        self.launch(host, SocketAddr::new(from, port), to, bytes);
     }
 
-    /// Sends a message over a reliable connection: no NAT and no loss, only time.
+    /// Sends a datagram from one of the host's addresses.
+    pub fn send_from(&mut self, host: HostId, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        self.launch(host, from, to, bytes);
+    }
+
+    /// Sends a message with no connection: no NAT and no loss, only time.
     pub fn send_message(&mut self, from: HostId, to: HostId, bytes: Vec<u8>) {
-        let latency = self.latency(from, to);
-        self.arrive(latency, Arrival { host: to, cargo: Cargo::Message { from, bytes } });
+        let latency = self.distance(host_anchor(from), host_anchor(to));
+        self.queue.push(self.now + latency, Event::OldMessage { from, to, bytes });
+    }
+
+    /// When the next thing happens. It may be nothing that reaches a host.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.queue.next_at()
     }
 
     /// Moves the clock to the next arrival, at most up to `until`, and takes it out.
     pub fn next_arrival(&mut self, until: Instant) -> Option<Arrival> {
-        let entry = self.arrivals.first_entry().filter(|entry| entry.key().0 <= until);
-        let Some(entry) = entry else {
-            self.now = self.now.max(until);
-            return None;
-        };
-        let ((at, _), arrival) = entry.remove_entry();
-        self.now = self.now.max(at);
-        Some(arrival)
-    }
-
-    fn carry(&mut self, host: HostId, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Fate {
-        let sender = &self.hosts[host.0];
-        if sender.blockade.drops(bytes) {
-            return Fate::Blocked;
-        }
-        let site = sender.site;
-        let (target, seen_from) = match self.find(to.ip(), site) {
-            Some(neighbour) => (Some((neighbour, to.port())), from),
-            None => {
-                let seen_from = match site {
-                    Some(site) => self.sites[site.0].outbound(from, to, self.now),
-                    None => from,
-                };
-                (self.enter(seen_from, to, site), seen_from)
+        while self.queue.next_at().is_some_and(|at| at <= until) {
+            let Some((at, event)) = self.queue.pop() else { break };
+            self.now = self.now.max(at);
+            let arrival = match event {
+                Event::Flight(flight) => self.land(flight),
+                Event::Arrival(arrival) => self.hosts[arrival.host.0].is_awake().then_some(arrival),
+                Event::Connection(step) => self.step(step),
+                Event::MappingRequest(request) => self.answer(request),
+                Event::OldMessage { from, to, bytes } => {
+                    self.trace.message(self.now, from, to, &bytes);
+                    Some(Arrival { host: to, cargo: Cargo::OldMessage { from, bytes } })
+                }
+            };
+            if arrival.is_some() {
+                return arrival;
             }
-        };
-        let Some((target, port)) = target else {
-            let is_known = self.sites.iter().any(|nat| IpAddr::V4(nat.outside()) == to.ip());
-            return if is_known { Fate::Filtered } else { Fate::NoHost };
-        };
-        if self.hosts[target.0].blockade.drops(bytes) {
-            return Fate::Blocked;
         }
-        let inside = site.is_some() && self.hosts[target.0].site == site;
-        if !inside && self.rng.next_u32() % 1000 < self.conditions.lost_per_thousand {
-            return Fate::Lost;
-        }
-        let latency = self.latency(host, target);
-        let cargo = Cargo::Datagram { from: seen_from, port, bytes: bytes.to_vec() };
-        self.arrive(latency, Arrival { host: target, cargo });
-        Fate::Delivered
+        self.now = self.now.max(until);
+        None
     }
 
-    /// Who gets a datagram that is on the open internet.
-    fn enter(&self, from: SocketAddr, to: SocketAddr, sender_site: Option<SiteId>) -> Option<(HostId, u16)> {
-        if let Some(host) = self.find(to.ip(), None) {
-            return Some((host, to.port()));
-        }
-        let index = self.sites.iter().position(|nat| IpAddr::V4(nat.outside()) == to.ip())?;
-        let nat = &self.sites[index];
-        if sender_site == Some(SiteId(index)) && !nat.behaviour().hairpinning {
-            return None;
-        }
-        let inside = nat.inbound(from, to.port(), self.now)?;
-        Some((self.find(inside.ip(), Some(SiteId(index)))?, inside.port()))
-    }
-
-    fn find(&self, address: IpAddr, site: Option<SiteId>) -> Option<HostId> {
-        self.hosts.iter().position(|host| IpAddr::V4(host.address) == address && host.site == site).map(HostId)
-    }
-
-    fn latency(&self, a: HostId, b: HostId) -> Duration {
-        let site = |host: HostId| self.hosts[host.0].site;
-        if site(a).is_some() && site(a) == site(b) {
-            return self.conditions.latency_inside;
-        }
+    /// The latency of the open internet between two places.
+    fn distance(&self, a: usize, b: usize) -> Duration {
         // Any fixed function of the pair will do.
-        let share = (a.0.min(b.0) * 31 + a.0.max(b.0) * 17) % 8;
+        let share = (a.min(b) * 31 + a.max(b) * 17) % 8;
         self.conditions.latency + self.conditions.spread * u32::try_from(share).unwrap_or_default() / 8
     }
+}
 
-    fn arrive(&mut self, after: Duration, arrival: Arrival) {
-        self.sequence += 1;
-        self.arrivals.insert((self.now + after, self.sequence), arrival);
-    }
+/// Numbers a host's place on the internet.
+const fn host_anchor(host: HostId) -> usize {
+    host.0 * 2
+}
+
+/// Numbers a site's place on the internet.
+const fn site_anchor(site: SiteId) -> usize {
+    site.0 * 2 + 1
 }

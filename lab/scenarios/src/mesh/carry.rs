@@ -60,9 +60,11 @@ impl Mesh {
                     self.world.send(host, STUN_PORT, from, response);
                 }
             }
-            (Some(region), Cargo::Message { from, bytes }) => self.forward(region, host, from, &bytes),
+            (Some(region), Cargo::OldMessage { from, bytes }) => self.forward(region, host, from, &bytes),
             (None, Cargo::Datagram { from, bytes, .. }) => self.handle_packet(host, Way::Udp(from), from, &bytes),
-            (None, Cargo::Message { from, bytes }) => self.handle_relay_message(host, from, &bytes),
+            (None, Cargo::OldMessage { from, bytes }) => self.handle_relay_message(host, from, &bytes),
+            // Stories tell nodes themselves.
+            _ => {}
         }
     }
 
