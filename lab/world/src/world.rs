@@ -120,13 +120,15 @@ impl World {
             SocketAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
         };
-        let from = self.source(host, to.ip()).unwrap_or(unspecified);
-        self.launch(host, SocketAddr::new(from, port), to, bytes);
+        let source = self.source(host, to.ip());
+        let from = SocketAddr::new(source.map_or(unspecified, |source| source.address), port);
+        self.launch(host, source.map(|source| source.site), [from, to], bytes);
     }
 
     /// Sends a datagram from one of the host's addresses.
     pub fn send_from(&mut self, host: HostId, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        self.launch(host, from, to, bytes);
+        let site = self.hosts[host.0].site_of(from.ip());
+        self.launch(host, site, [from, to], bytes);
     }
 
     /// Sends a message with no connection: no NAT and no loss, only time.

@@ -63,13 +63,19 @@ impl Flight {
 }
 
 impl World {
-    pub(super) fn launch(&mut self, host: HostId, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    pub(super) fn launch(
+        &mut self,
+        host: HostId,
+        site: Option<Option<SiteId>>,
+        [from, to]: [SocketAddr; 2],
+        bytes: Vec<u8>,
+    ) {
         let kind = Kind::of(&bytes);
         let line = Some(self.trace.datagram(self.now, host, [from, to], &bytes, kind));
         let (port, at, passed) = (from.port(), None, Passed::Nothing);
         let mut flight =
             Box::new(Flight { line, sender: host, port, sent_to: to, from, to, at, passed, mtu: 0, kind, bytes });
-        match self.leave(&mut flight) {
+        match self.leave(&mut flight, site) {
             Ok(crossing) => self.pass(flight, crossing),
             Err(fate) => self.end(&flight, fate, None),
         }
@@ -97,13 +103,13 @@ impl World {
         }
     }
 
-    /// The way up.
-    fn leave(&mut self, flight: &mut Flight) -> Result<Crossing, Fate> {
+    /// The way up, from a network on which its source is the sender's.
+    fn leave(&mut self, flight: &mut Flight, site: Option<Option<SiteId>>) -> Result<Crossing, Fate> {
         let sender = &self.hosts[flight.sender.0];
         if !sender.is_awake() {
             return Err(Fate::Unsent);
         }
-        let mut at = sender.site_of(flight.from.ip()).ok_or(Fate::NoRoute)?;
+        let mut at = site.ok_or(Fate::NoRoute)?;
         let mut total = flight.cross(sender.access(Direction::Out), &mut self.rng)?;
         let mut anchor = host_anchor(flight.sender);
         loop {

@@ -147,7 +147,7 @@ impl World {
         client.stalled_at = Some(self.now);
         // Who is there is found out when the request arrives.
         let server = End::new(host, State::Opening, self.now);
-        let from = SocketAddr::new(source, port);
+        let from = SocketAddr::new(source.address, port);
         self.connections.insert(number, Connection { from, to, client, server, upheavals: 0 });
         self.queue.push(self.now, Event::Connection(Step::Retry(id)));
         id
@@ -186,11 +186,11 @@ impl World {
     pub fn close(&mut self, connection: ConnectionId) {
         let Some(due) = self.finish(connection) else { return };
         match self.latency(connection) {
-            Ok(latency) => {
+            Some(latency) => {
                 let at = due.max(self.now + latency);
                 self.queue.push(at, Event::Connection(Step::Close(connection.other())));
             }
-            Err(_) => self.expire(connection.other()),
+            None => self.expire(connection.other()),
         }
     }
 
@@ -247,10 +247,10 @@ impl World {
             let latency = self.latency(id);
             self.finish(id);
             match latency {
-                Ok(latency) => {
+                Some(latency) => {
                     self.queue.push(self.now + latency, Event::Connection(Step::Break(id.other(), Cause::Reset)));
                 }
-                Err(_) => self.expire(id.other()),
+                None => self.expire(id.other()),
             }
         }
     }
@@ -285,7 +285,7 @@ impl World {
         let back = self.latency(id.other());
         if known.server.state != State::Opening {
             // The answer was lost.
-            self.queue.push(self.now + back.ok()?, Event::Connection(Step::SynAck(number)));
+            self.queue.push(self.now + back?, Event::Connection(Step::SynAck(number)));
             return None;
         }
         let server = &self.hosts[way.server.0];
@@ -302,7 +302,7 @@ impl World {
         let known = self.connections.get_mut(&number)?;
         known.server = End::new(way.server, State::Open, self.now);
         known.upheavals = way.upheavals;
-        if let Ok(back) = back {
+        if let Some(back) = back {
             known.server.last_due = self.now + back;
             self.queue.push(self.now + back, Event::Connection(Step::SynAck(number)));
         }
@@ -343,8 +343,8 @@ impl World {
             return;
         }
         let is_forgotten = known.end(id.side.other()).state == State::Done;
-        let latency = match self.latency(id) {
-            Ok(latency) => latency,
+        let Transit { latency, lost_per_thousand } = match self.transit(id) {
+            Ok(transit) => transit,
             Err(Cause::Reset) => return self.reset_soon(id),
             Err(_) => return self.stall(id),
         };
@@ -362,7 +362,7 @@ impl World {
         (end.stalled_at, end.retry, end.returned) = (None, RETRY_MIN, 0);
         let to = id.other();
         for bytes in std::mem::take(&mut end.waiting) {
-            let lateness = way::resend(self.conditions.lost_per_thousand, &mut self.rng);
+            let lateness = way::resend(lost_per_thousand, &mut self.rng);
             end.last_due = end.last_due.max(now + latency + lateness);
             self.queue.push(end.last_due, Event::Connection(Step::Deliver { to, bytes }));
         }
@@ -455,6 +455,13 @@ struct Way {
     server: HostId,
     seen_from: SocketAddr,
     upheavals: u64,
-    /// What the networks between take.
+    /// What the network at its top does.
+    transit: Transit,
+}
+
+/// How messages fare on a way.
+#[derive(Clone, Copy, Debug)]
+struct Transit {
     latency: Duration,
+    lost_per_thousand: u32,
 }

@@ -4,9 +4,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::sites::Owner;
 use super::{Event, World};
-use crate::host::{Host, HostId, InterfaceId, Power, is_link_local};
+use crate::host::{Host, HostId, Interface, InterfaceId, Power, is_link_local};
 use crate::site::SiteId;
 use crate::{Arrival, Blockade, Cargo, Direction};
+
+/// Where a host sends from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) site: Option<SiteId>,
+    pub(super) address: IpAddr,
+}
 
 impl World {
     /// A host with one address, inside a site or on the open internet. An unspecified address is none yet.
@@ -128,18 +135,18 @@ impl World {
     }
 
     /// The address to send from: one of the same network, else the first of the family.
-    pub(super) fn source(&self, host: HostId, to: IpAddr) -> Option<IpAddr> {
-        let host = &self.hosts[host.0];
-        if let [only] = host.interfaces.as_slice() {
-            return only.source_for(to).filter(|source| !source.is_unspecified());
+    pub(super) fn source(&self, host: HostId, to: IpAddr) -> Option<Source> {
+        let source =
+            |interface: &Interface| interface.source_for(to).map(|address| Source { site: interface.site, address });
+        let interfaces = &self.hosts[host.0].interfaces;
+        if let [only] = interfaces.as_slice() {
+            return source(only);
         }
         let is_neighbour = |site: Option<SiteId>| self.owner(site, to).is_some_and(|owner| self.place(owner) == site);
-        let with_source =
-            |interface: &crate::host::Interface| interface.source_for(to).map(|from| (interface.site, from));
-        let sources = host.interfaces.iter().filter_map(with_source);
-        let mut near = sources.clone().filter(|(site, _)| is_neighbour(*site));
-        let mut routable = sources.filter(|(_, from)| !is_link_local(*from));
-        near.next().or_else(|| routable.next()).map(|(_, from)| from)
+        let sources = interfaces.iter().filter_map(source);
+        let mut near = sources.clone().filter(|source| is_neighbour(source.site));
+        let mut routable = sources.filter(|source| !is_link_local(source.address));
+        near.next().or_else(|| routable.next())
     }
 
     pub(super) fn notify(&mut self, host: HostId, cargo: Cargo) {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::super::sites::Owner;
 use super::super::{World, host_anchor, site_anchor};
-use super::{ConnectionId, RETRY_MIN, Side, State, Way};
+use super::{ConnectionId, RETRY_MIN, Side, State, Transit, Way};
 use crate::Direction;
 use crate::arrival::Cause;
 use crate::conditions::{Link, chance};
@@ -51,11 +51,14 @@ impl World {
                     down.push(gate);
                 }
                 let to_anchor = down.first().map_or(host_anchor(server), |site| site_anchor(*site));
-                let latency = match at {
-                    Some(_) => self.conditions.latency_inside,
-                    None => self.distance(anchor, to_anchor),
+                let transit = match at {
+                    Some(_) => Transit { latency: self.conditions.latency_inside, lost_per_thousand: 0 },
+                    None => Transit {
+                        latency: self.distance(anchor, to_anchor),
+                        lost_per_thousand: self.conditions.lost_per_thousand,
+                    },
                 };
-                return Ok(Way { up, down, server, seen_from, upheavals, latency });
+                return Ok(Way { up, down, server, seen_from, upheavals, transit });
             }
             let site = at.ok_or(Cause::TimedOut)?;
             let known = &self.sites[site.0];
@@ -70,8 +73,13 @@ impl World {
         }
     }
 
-    /// How long a message from this end takes now. No latency: why it does not get there.
-    pub(super) fn latency(&self, id: ConnectionId) -> Result<Duration, Cause> {
+    /// How long a message from this end takes now, when nothing is lost. None: it does not get there.
+    pub(super) fn latency(&self, id: ConnectionId) -> Option<Duration> {
+        self.transit(id).ok().map(|transit| transit.latency)
+    }
+
+    /// How a message from this end fares now; or why it does not get there.
+    pub(super) fn transit(&self, id: ConnectionId) -> Result<Transit, Cause> {
         let known = self.connections.get(&id.number).ok_or(Cause::Reset)?;
         let client = known.client.host;
         let way = match self.way(client, known.from, known.to) {
@@ -108,6 +116,12 @@ impl World {
         if links.iter().any(|link| !link.up || link.lost_per_thousand >= DOWN) {
             return Err(Cause::TimedOut);
         }
-        Ok(way.latency + links.iter().map(|link| link.latency).sum::<Duration>())
+        Ok(Transit {
+            latency: way.transit.latency + links.iter().map(|link| link.latency).sum::<Duration>(),
+            lost_per_thousand: links
+                .iter()
+                .map(|link| link.lost_per_thousand)
+                .fold(way.transit.lost_per_thousand, u32::max),
+        })
     }
 }
