@@ -140,6 +140,13 @@ impl Nat {
         Ok(inside)
     }
 
+    /// Who is behind an outside endpoint, whether he lets anybody in or not. The one that spoke last, if there are more.
+    pub(crate) fn behind(&self, outside: SocketAddr, now: Instant) -> Option<SocketAddr> {
+        let mappings = self.by_outside.get(&outside)?.iter().filter_map(|number| self.mappings.get(number));
+        let alive = mappings.filter(|mapping| mapping.is_alive(now, &self.behaviour));
+        alive.max_by_key(|mapping| mapping.used_at).map(|mapping| mapping.inside)
+    }
+
     /// It restarts: all mappings are gone.
     pub(crate) fn restart(&mut self, now: Instant) {
         self.mappings.clear();

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::{Event, World};
-use crate::host::HostId;
+use crate::host::{HostId, is_link_local};
 use crate::limits::DEPTH;
 use crate::nat::{Behaviour, Mapped};
 use crate::site::{Firewall, Gateway, PortMapping, Site, SiteId};
@@ -131,6 +131,26 @@ impl World {
         let cargo = Cargo::MappingAnswer { port: inside.port(), answer };
         self.queue.push(self.now + self.conditions.latency_inside, Event::Arrival(Arrival { host, cargo }));
         None
+    }
+
+    /// Who is at an address, as a host sees it: through NATs, whether they would let its datagrams in or not. Nothing is
+    /// changed by asking.
+    pub fn recipient(&self, host: HostId, mut to: SocketAddr) -> Option<HostId> {
+        let mut at = self.source(host, to.ip())?.site;
+        loop {
+            match self.owner(at, to.ip()) {
+                Some(Owner::Host(host, _)) => return Some(host),
+                Some(Owner::Nat(site)) => {
+                    to = self.sites[site.0].nat.as_ref()?.behind(to, self.now)?;
+                    at = Some(site);
+                }
+                // Not known in this realm: perhaps around it.
+                None => {
+                    let edge = self.realm(at, to.ip()).filter(|_| !is_link_local(to.ip()))?;
+                    at = self.sites[edge.0].parent;
+                }
+            }
+        }
     }
 
     /// In which network an address is meant, by one who stands on a network.

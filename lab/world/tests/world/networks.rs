@@ -246,3 +246,21 @@ fn an_uplink_delays_each_direction_by_its_own() {
     };
     assert_eq!(base.0 - Duration::from_millis(100), base.1 - Duration::from_millis(30));
 }
+
+#[test]
+fn one_may_ask_who_is_behind_an_address_without_a_trace() {
+    let mut world = world();
+    let carrier = world.add_site(outside(1), HOME);
+    let home = world.add_network(Gateway::nat(Ipv4Addr::new(100, 64, 0, 2), HOME).inside(carrier));
+    let host = world.add_host(ip("192.168.1.2"), Some(home));
+    let server = world.add_host(ip("198.51.100.1"), None);
+    world.send(host, 1000, at("198.51.100.1:3478"), vec![1]);
+    let seen = datagrams(&run(&mut world))[0].1;
+    let digest = world.trace().digest();
+    assert_eq!(world.recipient(server, seen), Some(host), "filters do not matter");
+    assert_eq!(world.recipient(host, at("198.51.100.1:9")), Some(server));
+    assert_eq!(world.recipient(server, at("192.0.2.1:9")), None);
+    assert_eq!(world.trace().digest(), digest);
+    run_for(&mut world, Duration::from_secs(30));
+    assert_eq!(world.recipient(server, seen), None, "the mapping has run out");
+}
