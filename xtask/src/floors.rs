@@ -23,6 +23,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("wattle-node", "wattle-dns", "the node is its stages"),
     ("wattle-node", "wattle-session", "the node is its stages"),
     ("wattle-policy", "wattle-filter", "in tests: what rules mean is what the filter makes of them"),
+    ("wattle-path", "wattle-relay-core", "in tests: passages lead through a real peer relay"),
     ("wattle-session", "wattle-noise", "the session speaks through the control channel"),
     ("wattle-coordinator", "wattle-policy", "who may see whom is decided by policy"),
     ("wattle-scenarios", "wattle-world", "scenarios play in the world"),

@@ -15,3 +15,6 @@ pub const OLDEST_SERVED: CapabilityVersion = 113;
 
 /// From here on clients are told what they should show as `DisplayMessages` and no longer as `Health`.
 pub const DISPLAY_MESSAGES: CapabilityVersion = 117;
+
+/// From here on a node asks peer relays for allocations, and is asked.
+pub const PEER_RELAYS: CapabilityVersion = 121;

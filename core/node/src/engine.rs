@@ -5,6 +5,7 @@ use wattle_netmap::Node;
 use wattle_path::{Paths, PeerFacts};
 use wattle_time::{Instant, UnixTime};
 use wattle_tunnel::Tunnels;
+use wattle_wire::version;
 
 /// Tunnels and paths under one node key.
 pub(crate) struct Engine {
@@ -32,6 +33,7 @@ impl Engine {
             disco: node.disco,
             endpoints: node.endpoints.iter().map(|endpoint| endpoint.address).collect(),
             home_region: node.home_region,
+            speaks_peer_relay: node.capability_version >= version::PEER_RELAYS,
         }
     }
 }

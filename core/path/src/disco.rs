@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use wattle_keys::{DiscoPrivate, DiscoPublic, DiscoShared, NONCE_LENGTH, NodePublic};
 use wattle_wire::disco::{CallMeMaybe, Envelope, Message, Ping, Pong, TransactionId};
+use wattle_wire::geneve::{Header, Payload};
 
 use crate::limits::NODES_PER_DISCO_KEY_MAX;
 use crate::{Out, Transmit, Way};
@@ -69,6 +70,30 @@ impl Disco {
         Some((envelope.sender, message))
     }
 
+    /// What we share with the key of a peer relay, which is no node's.
+    pub(crate) fn shared_with(&self, server: &DiscoPublic) -> DiscoShared {
+        self.private.shared(server)
+    }
+
+    /// Writes to a peer relay itself.
+    pub(crate) fn write_to_server(
+        &mut self,
+        shared: &DiscoShared,
+        header: Header,
+        to: Way,
+        message: &Message,
+        out: &mut Out,
+    ) {
+        let mut packet = header.encode().to_vec();
+        seal(message, &self.public, shared, &mut self.rng, &mut packet);
+        out.transmits.push(Transmit { to, packet });
+    }
+
+    /// A number to tell one request from another. Never zero.
+    pub(crate) fn fresh_number(&mut self) -> u32 {
+        self.rng.next_u32().max(1)
+    }
+
     /// To write to the owner of a key.
     pub(crate) fn pen<'a>(&'a mut self, to: &DiscoPublic, out: &'a mut Out) -> Option<Pen<'a>> {
         let correspondent = self.known.get_mut(to)?;
@@ -117,11 +142,18 @@ impl Pen<'_> {
         self.write(to, &Message::CallMeMaybe(CallMeMaybe { endpoints: endpoints.to_vec() }));
     }
 
-    fn write(&mut self, to: Way, message: &Message) {
-        let mut nonce = [0; NONCE_LENGTH];
-        self.rng.fill_bytes(&mut nonce);
+    pub(crate) fn write(&mut self, to: Way, message: &Message) {
         let mut packet = Vec::new();
-        message.seal(&self.ours, self.shared, &nonce, &mut packet);
+        if let Way::PeerRelay { vni, .. } = to {
+            packet.extend_from_slice(&Header { payload: Payload::Disco, vni }.encode());
+        }
+        seal(message, &self.ours, self.shared, self.rng, &mut packet);
         self.out.transmits.push(Transmit { to, packet });
     }
+}
+
+fn seal(message: &Message, ours: &DiscoPublic, shared: &DiscoShared, rng: &mut ChaCha20Rng, packet: &mut Vec<u8>) {
+    let mut nonce = [0; NONCE_LENGTH];
+    rng.fill_bytes(&mut nonce);
+    message.seal(ours, shared, &nonce, packet);
 }

@@ -97,7 +97,7 @@ impl Discovery {
         self.best.map(|best| best.address)
     }
 
-    fn has_trusted_best(&self) -> bool {
+    pub(crate) fn has_trusted_best(&self) -> bool {
         self.best.is_some_and(|best| best.is_trusted())
     }
 

@@ -29,12 +29,13 @@ pub mod limits;
 mod out;
 mod paths;
 mod peer;
+mod peer_relay;
 mod relay;
 mod score;
 pub mod timing;
 mod way;
 
 pub use out::{Event, Out, PingError, PingId, Transmit};
-pub use paths::{Config, Paths};
+pub use paths::{Config, Paths, PeerRelays};
 pub use peer::{CandidateStatus, PeerFacts, PeerStatus};
 pub use way::{Destination, Hop, Large, Route, Source, Way};

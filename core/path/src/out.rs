@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wattle_keys::NodePublic;
+use wattle_wire::disco::AllocateRequest;
 
 use crate::{Destination, Route, Way};
 
@@ -51,6 +52,14 @@ pub enum Event {
         id: PingId,
         /// Who did not answer.
         peer: NodePublic,
+    },
+    /// Somebody wants this node to relay for a pair of which it is one. Whether it may is for others to say; so is what
+    /// is set aside, with [`crate::Paths::answer_allocation`].
+    AllocationRequested {
+        /// Who asks; it may be ourselves.
+        from: NodePublic,
+        /// What for.
+        request: AllocateRequest,
     },
     /// What we know of our own endpoints is old, and a peer is about to be told them: find them anew, then call
     /// [`crate::Paths::set_own_endpoints`].

@@ -1,5 +1,7 @@
 //! The paths to all peers: finds the peer that an input is about, and keeps the timers.
 
+mod via;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -8,9 +10,12 @@ use wattle_netmap::RegionId;
 use wattle_time::{Deadline, Instant};
 use wattle_wire::disco::{Message, Ping};
 
+pub use self::via::PeerRelays;
+
 use crate::disco::Disco;
 use crate::discovery::{Discovery, OwnEndpoints, Surroundings};
 use crate::peer::{Peer, usable};
+use crate::peer_relay::Via;
 use crate::timing::SLACK;
 use crate::{Event, Out, PeerFacts, PeerStatus, PingError, PingId, Route, Source, Way, address};
 
@@ -33,6 +38,10 @@ pub struct Paths {
     /// Peers that were told old endpoints and will be told the fresh ones.
     owing: BTreeSet<NodePublic>,
     pings: u64,
+    /// Who relays for us.
+    relays: PeerRelays,
+    /// Peers for which something is under way with a peer relay.
+    at_relays: BTreeSet<NodePublic>,
 }
 
 impl Paths {
@@ -46,6 +55,8 @@ impl Paths {
             queue: BTreeSet::new(),
             owing: BTreeSet::new(),
             pings: 0,
+            relays: PeerRelays::default(),
+            at_relays: BTreeSet::new(),
         }
     }
 
@@ -78,6 +89,8 @@ impl Paths {
         if facts.home_region.is_some() {
             peer.relay.set_home(facts.home_region);
         }
+        peer.speaks_peer_relay = facts.speaks_peer_relay;
+        peer.via.take_if(|_| !facts.speaks_peer_relay);
         let hopeful = peer.set_endpoints(&facts.endpoints);
         let disco = peer.disco_after_map(facts.disco);
         self.set_disco(&key, disco, now, out);
@@ -97,6 +110,7 @@ impl Paths {
             self.queue.remove(&(due, *key));
         }
         self.owing.remove(key);
+        self.at_relays.remove(key);
     }
 
     /// The peer itself says, inside the tunnel, which disco key it uses now: it has restarted, and control may not
@@ -110,7 +124,12 @@ impl Paths {
 
     /// A disco packet came.
     pub fn handle_disco(&mut self, from: Source, packet: &[u8], now: Instant, out: &mut Out) {
-        let Some((sender, message)) = self.disco.open(packet) else { return };
+        let Some((sender, message)) = self.disco.open(packet) else {
+            if let Way::PeerRelay { server, vni } = from {
+                self.handle_challenge(server, vni, packet, now, out);
+            }
+            return;
+        };
         if let Way::Relay { region, peer } = from {
             // What the relay says and what the seal says must agree.
             if !self.disco.nodes(&sender).contains(&peer) {
@@ -128,9 +147,15 @@ impl Paths {
             Message::Pong(pong) => {
                 for key in self.disco.nodes(&sender).to_vec() {
                     let mut ours = false;
-                    self.explore_in_use(&key, now, out, |discovery, around| {
-                        ours = discovery.handle_pong(pong.transaction, from, around);
-                    });
+                    if let Way::PeerRelay { server, vni } = from {
+                        self.pass_through_in_use(&key, now, out, |via, around| {
+                            ours = via.handle_pong(server, vni, pong.transaction, around);
+                        });
+                    } else {
+                        self.explore_in_use(&key, now, out, |discovery, around| {
+                            ours = discovery.handle_pong(pong.transaction, from, around);
+                        });
+                    }
                     if ours {
                         break;
                     }
@@ -144,13 +169,13 @@ impl Paths {
                     self.explore(&peer, now, out, |discovery, around| discovery.handle_call(&endpoints, around));
                 }
             }
-            Message::Bind(_)
-            | Message::Challenge(_)
-            | Message::Answer(_)
-            | Message::CallMeMaybeVia(_)
-            | Message::AllocateRequest(_)
-            | Message::AllocateResponse(_)
-            | Message::Unknown(_) => {}
+            Message::CallMeMaybeVia(_) | Message::AllocateRequest(_) | Message::AllocateResponse(_) => {
+                if let Way::Relay { peer, .. } = from {
+                    self.handle_allocation_message(peer, &sender, message, now, out);
+                }
+            }
+            // Between clients and relays only; no node seals them to us with its own key.
+            Message::Bind(_) | Message::Challenge(_) | Message::Answer(_) | Message::Unknown(_) => {}
         }
         if let Way::Relay { peer, .. } = from {
             self.settle(&peer, out);
@@ -161,6 +186,7 @@ impl Paths {
     /// second while it is not.
     pub fn note_outbound(&mut self, key: &NodePublic, now: Instant, out: &mut Out) {
         self.explore(key, now, out, Discovery::note_outbound);
+        self.note_outbound_via(key, now, out);
     }
 
     /// Authenticated bytes of the peer came this way: data, a keepalive, a handshake message, also one that the replay
@@ -170,10 +196,12 @@ impl Paths {
             Way::Relay { region, .. } => {
                 self.note_heard_by_relay(key, region);
                 self.explore_in_use(key, now, out, |discovery, around| discovery.note_inbound(from, around));
+                self.pass_through_in_use(key, now, out, |via, around| via.note_data_by_derp(around.now));
                 self.settle(key, out);
             }
-            Way::PeerRelay { .. } => {
+            Way::PeerRelay { server, vni } => {
                 self.explore_in_use(key, now, out, |discovery, around| discovery.note_inbound(from, around));
+                self.pass_through_in_use(key, now, out, |via, around| via.note_inbound(server, vni, around));
             }
             Way::Udp(source) => {
                 if let Some(source) = address::candidate(source) {
@@ -187,6 +215,7 @@ impl Paths {
     /// The tunnel had to repeat a handshake with the peer: perhaps pings pass and data does not.
     pub fn note_unanswered(&mut self, key: &NodePublic, now: Instant, out: &mut Out) {
         self.explore_in_use(key, now, out, |discovery, _| discovery.doubt());
+        self.pass_through_in_use(key, now, out, |via, _| via.doubt());
     }
 
     /// A relay says that the peer is not connected to it.
@@ -205,6 +234,7 @@ impl Paths {
         let id = PingId(self.pings);
         let mut asked = false;
         self.explore(key, now, out, |discovery, around| asked = discovery.ask(id, around));
+        self.pass_through_in_use(key, now, out, |via, around| via.ask(id, around));
         if asked { Ok(id) } else { Err(PingError::NoWay) }
     }
 
@@ -213,6 +243,9 @@ impl Paths {
         self.own.found_at = None;
         out.events.push(Event::WantFreshEndpoints);
         self.explore_all(now, out, Discovery::reset);
+        for key in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.pass_through_in_use(&key, now, out, Via::reset);
+        }
     }
 
     /// Where data for the peer goes now.
@@ -235,6 +268,7 @@ impl Paths {
                 peer.discovery = None;
             }
             self.explore_in_use(&key, now, out, Discovery::handle_timeout);
+            self.handle_timeout_via(&key, now, out);
             self.settle(&key, out);
         }
     }
@@ -248,7 +282,6 @@ impl Paths {
 
     /// Learns from a ping who is at which address.
     fn note_ping(&mut self, from: Source, sender: &DiscoPublic, ping: &Ping, now: Instant, out: &mut Out) {
-        let Way::Udp(source) = from else { return };
         let nodes = self.disco.nodes(sender);
         let key = match (ping.node, nodes) {
             (Some(node), nodes) if nodes.contains(&node) => node,
@@ -256,8 +289,16 @@ impl Paths {
             // Several nodes use this key and the ping does not say which it is: the pong has to do.
             _ => return,
         };
-        if let Some(source) = address::candidate(source) {
-            self.explore(&key, now, out, |discovery, around| discovery.note_ping_from(source, around));
+        match from {
+            Way::Udp(source) => {
+                if let Some(source) = address::candidate(source) {
+                    self.explore(&key, now, out, |discovery, around| discovery.note_ping_from(source, around));
+                }
+            }
+            Way::PeerRelay { server, vni } => {
+                self.pass_through_in_use(&key, now, out, |via, around| via.note_ping_from(server, vni, around));
+            }
+            Way::Relay { .. } => {}
         }
     }
 
@@ -278,6 +319,9 @@ impl Paths {
             self.disco.dismiss(&old, key);
         }
         peer.disco = disco;
+        // Relays know a pair of nodes by these keys.
+        peer.via = None;
+        self.at_relays.remove(key);
         match disco {
             Some(disco) => {
                 self.disco.admit(disco, *key);
@@ -336,7 +380,7 @@ impl Paths {
             peer.told = route;
             out.events.push(Event::RouteChanged { peer: *key, route });
         }
-        let due = peer.discovery.as_ref().map(|discovery| discovery.next_due());
+        let due = peer.next_due();
         if due != peer.due {
             if let Some((old, _)) = peer.due {
                 self.queue.remove(&(old, *key));

@@ -9,6 +9,7 @@ use wattle_time::Instant;
 
 use crate::discovery::Discovery;
 use crate::limits::ENDPOINTS_MAX;
+use crate::peer_relay::{Passage, Via};
 use crate::relay::RelayRoute;
 use crate::{Hop, Route, address};
 
@@ -23,6 +24,8 @@ pub struct PeerFacts {
     pub endpoints: Vec<SocketAddr>,
     /// Where it is at home.
     pub home_region: Option<RegionId>,
+    /// Whether it knows what to do with a peer relay (capability version 121).
+    pub speaks_peer_relay: bool,
 }
 
 /// What is known of the paths to a peer, for people.
@@ -30,7 +33,7 @@ pub struct PeerFacts {
 pub struct PeerStatus {
     /// Where its data goes.
     pub route: Route,
-    /// Of the nominated UDP path.
+    /// Of the path over UDP in the route.
     pub latency: Option<Duration>,
     /// Whether data went out lately.
     pub active: bool,
@@ -58,6 +61,9 @@ pub(crate) struct Peer {
     pub(crate) endpoints: Vec<SocketAddr>,
     pub(crate) relay: RelayRoute,
     pub(crate) discovery: Option<Box<Discovery>>,
+    pub(crate) speaks_peer_relay: bool,
+    /// The search for ways through peer relays.
+    pub(crate) via: Option<Box<Via>>,
     /// The route that the driver knows of.
     pub(crate) told: Route,
     /// When it is in the queue of timers, and why.
@@ -72,6 +78,8 @@ impl Peer {
             endpoints: Vec::new(),
             relay: RelayRoute::new(home),
             discovery: None,
+            speaks_peer_relay: false,
+            via: None,
             told: Route { relay: home, ..Route::default() },
             due: None,
         }
@@ -102,12 +110,31 @@ impl Peer {
     /// Where its data goes now.
     pub(crate) fn route(&self) -> Route {
         let best = self.discovery.as_ref().and_then(|discovery| discovery.best);
-        let certain = best.is_some_and(|best| best.is_trusted() && best.is_proven());
-        Route {
-            udp: best.map(|best| Hop::direct(best.address)),
-            relay: if certain { None } else { self.relay.region() },
-            large: None,
-        }
+        let (udp, certain) = match (best, self.passage()) {
+            (_, Some(passage)) if !self.has_trusted_direct() && (passage.is_trusted() || best.is_none()) => {
+                (Some(passage.hop()), passage.is_trusted() && passage.is_proven())
+            }
+            (Some(best), _) => (Some(Hop::direct(best.address)), best.is_trusted() && best.is_proven()),
+            (None, _) => (None, false),
+        };
+        Route { udp, relay: if certain { None } else { self.relay.region() }, large: None }
+    }
+
+    /// Whether a direct path answers, though perhaps it has not carried data yet.
+    pub(crate) fn has_trusted_direct(&self) -> bool {
+        self.discovery.as_ref().is_some_and(|discovery| discovery.has_trusted_best())
+    }
+
+    /// The best way through a peer relay.
+    fn passage(&self) -> Option<&Passage> {
+        self.via.as_ref()?.best()
+    }
+
+    /// When the next thing is due, and what.
+    pub(crate) fn next_due(&self) -> Option<(Instant, &'static str)> {
+        let direct = self.discovery.as_ref().map(|discovery| discovery.next_due());
+        let via = self.via.as_ref().and_then(|via| via.next_due());
+        [direct, via].into_iter().flatten().min()
     }
 
     pub(crate) fn status(&self, now: Instant) -> PeerStatus {
@@ -122,7 +149,14 @@ impl Peer {
                 .collect(),
             None => self.endpoints.iter().map(|address| CandidateStatus { address: *address, latency: None }).collect(),
         };
+        let route = self.route();
+        let passage = self.passage().filter(|_| route.udp.is_some_and(|hop| hop.vni.is_some()));
         let why = match best {
+            _ if passage.is_some_and(|passage| !passage.is_trusted()) => "the peer relay has not answered lately",
+            _ if passage.is_some_and(|passage| !passage.is_proven()) => {
+                "a path through a peer relay answers, and has yet to carry data"
+            }
+            _ if passage.is_some() => "no direct path answers; the one through a peer relay carries data",
             _ if self.disco.is_none() => "the peer has told no path discovery key",
             Some(best) if !best.is_trusted() => "the direct path has not answered lately",
             Some(best) if !best.is_proven() => "the direct path answers, and has yet to carry data",
@@ -130,7 +164,8 @@ impl Peer {
             None if !active => "no traffic: paths are looked for when there is some",
             None => "no direct path answers",
         };
-        PeerStatus { route: self.route(), latency: best.map(|best| best.latency), active, candidates, why }
+        let latency = passage.map(|passage| passage.latency).or(best.map(|best| best.latency));
+        PeerStatus { route, latency, active, candidates, why }
     }
 }
 

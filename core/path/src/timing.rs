@@ -17,6 +17,33 @@ pub const PING_INTERVAL_MIN: Duration = Duration::from_secs(5);
 pub const UPGRADE_INTERVAL: Duration = Duration::from_secs(60);
 /// ... unless the path is at least this good (`goodEnoughLatency`).
 pub const GOOD_ENOUGH_LATENCY: Duration = Duration::from_millis(5);
+/// How long direct paths have before a peer relay is asked for: most are there by then.
+pub const PEER_RELAY_GRACE: Duration = Duration::from_millis(500);
+/// Between searches for peer relays while there is no path (`discoverUDPRelayPathsInterval`) ...
+pub const PEER_RELAY_SEARCH: Duration = Duration::from_secs(30);
+/// ... while there is one through a relay (`upgradeUDPRelayInterval`) ...
+pub const PEER_RELAY_UPGRADE: Duration = Duration::from_secs(60);
+/// ... and after one was lost.
+pub const PEER_RELAY_RETRY: Duration = Duration::from_secs(10);
+/// A request for an allocation is repeated once after this long (`udprelay/endpoint ServerRetryAfter`) ...
+pub const ALLOCATE_REPEAT: Duration = Duration::from_secs(3);
+/// ... and given up after this long (`allocateUDPRelayEndpointRequestTimeout`).
+pub const ALLOCATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A handshake with a peer relay takes no longer, whatever lifetime it names (`maxHandshakeLifetime`).
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
+/// When binds that nobody has answered are repeated, from the first on.
+pub const BIND_REPEATS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(7)];
+/// Between pings through a relay that has answered, until the peer has bound as well.
+pub const HANDSHAKE_PING_INTERVAL: Duration = Duration::from_secs(2);
+/// A ping through a peer relay that is not answered for this long, or for four round trips, is late: DERP runs beside
+/// the relay again ...
+pub const PASSAGE_PING_LATE: Duration = Duration::from_secs(1);
+/// ... and it is repeated this often, until [`PING_TIMEOUT`] ends it.
+pub const PASSAGE_PING_AGAIN: Duration = Duration::from_secs(1);
+/// A way through a peer relay that is not used is forgotten this long after: the relay forgets it after 300 s.
+pub const PASSAGE_KEPT: Duration = Duration::from_secs(270);
+/// How much faster another relay must be, beside a fifth.
+pub const PASSAGE_GAIN_MIN: Duration = Duration::from_millis(5);
 /// Own endpoints older than this are found anew before a peer is told them (`endpointsFreshEnoughDuration`).
 pub const ENDPOINTS_FRESH: Duration = Duration::from_secs(27);
 

@@ -61,6 +61,7 @@ impl Node {
             disco: Some(self.paths.disco_key()),
             endpoints: self.netcheck.endpoints().iter().map(|endpoint| endpoint.address).collect(),
             home_region: self.netcheck.home(),
+            speaks_peer_relay: true,
         }
     }
 

@@ -136,10 +136,15 @@ impl Node {
 
     fn carry_out(&mut self, effects: wattle_path::Out, now: Now, out: &mut Out) {
         for transmit in effects.transmits {
-            self.send_by(transmit.to, transmit.packet, now, out);
+            match transmit.to {
+                // The Geneve header is in the packet.
+                Way::Udp(to) | Way::PeerRelay { server: to, .. } => out.udp.push((to, transmit.packet)),
+                relay @ Way::Relay { .. } => self.send_by(relay, transmit.packet, now, out),
+            }
         }
         for event in effects.events {
             match event {
+                wattle_path::Event::AllocationRequested { .. } => {}
                 wattle_path::Event::RouteChanged { peer, .. } => self.refresh_route(&peer),
                 wattle_path::Event::PingAnswered { id, peer, way, latency } => {
                     let facts = Facts { latency: Some(latency), way: Some(way), peerapi_port: None };

@@ -38,6 +38,7 @@ fn facts(number: u8, disco_number: u8, endpoints: &[&str]) -> PeerFacts {
         disco: Some(disco(disco_number).public()),
         endpoints: endpoints.iter().map(|text| text.parse().unwrap()).collect(),
         home_region: Some(REGION),
+        speaks_peer_relay: true,
     }
 }
 
