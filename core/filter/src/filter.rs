@@ -102,6 +102,11 @@ impl Filter {
         self.grants.held(source, destination)
     }
 
+    /// Whether anybody holds this capability on anything of ours.
+    pub fn grants_anybody(&self, capability: &str) -> bool {
+        self.grants.name(capability)
+    }
+
     /// Whether we take no incoming connections.
     pub const fn is_shields_up(&self) -> bool {
         self.shields_up

@@ -46,6 +46,12 @@ impl Grants {
         Self { grants, by_source, sets }
     }
 
+    /// Whether any grant is of this capability.
+    pub(crate) fn name(&self, capability: &str) -> bool {
+        let mut granted = self.grants.iter().flat_map(|grant| &grant.grants).flat_map(|grant| &grant.capabilities);
+        granted.any(|granted| granted.name == capability)
+    }
+
     pub(crate) fn held(&self, source: IpAddr, destination: IpAddr) -> BTreeMap<&str, Vec<&str>> {
         let around = self.by_source.of(source).around(number(source));
         let sets = around.filter_map(|set| self.sets.get(set as usize));

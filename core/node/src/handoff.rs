@@ -1,7 +1,5 @@
 //! What the packet path hands to the slow half: everything that is not plain traffic over a working session.
 
-use std::net::SocketAddr;
-
 use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_path::Way;
@@ -48,9 +46,9 @@ pub enum Handoff {
     },
     /// Disco, STUN or a handshake, from the UDP socket.
     Control {
-        /// Where it came from.
-        from: SocketAddr,
-        /// The datagram.
+        /// Where it came from: straight, or through a peer relay.
+        way: Way,
+        /// The message, without what the peer relay needed.
         message: Vec<u8>,
     },
     /// A packet from inside the tunnel that is for the node itself: TSMP, or the answer to one of our pings.

@@ -8,6 +8,7 @@ use wattle_packet::{IcmpMessage, IpPacket, protocol};
 use wattle_path::Way;
 use wattle_time::Instant;
 use wattle_tunnel::{HEADER_LENGTH, OpenError, Opened, receiver_index};
+use wattle_wire::geneve::{self, Header, Vni};
 
 use crate::{DropReason, Handoff, Tables};
 
@@ -26,6 +27,18 @@ impl Origin {
         let relayed = u64::from(matches!(way, Way::Relay { .. }));
         Self { way, hash: hasher.finish() << 1 | relayed }
     }
+
+    /// The origin of a message of the run that came through a peer relay.
+    fn through(&self, vni: Vni) -> Self {
+        match self.way {
+            Way::Udp(server) => {
+                // Spreads the number over all bits but the lowest, which stays.
+                let mixed = u64::from(vni.as_u32()).wrapping_mul(0x9e37_79b9_7f4a_7c15) << 1;
+                Self { way: Way::PeerRelay { server, vni }, hash: self.hash ^ mixed }
+            }
+            Way::PeerRelay { .. } | Way::Relay { .. } => *self,
+        }
+    }
 }
 
 /// Takes one message and returns the IP packet in it, for the host. `None`: nothing for the host, but `hand_off` may have got
@@ -37,10 +50,16 @@ pub fn inbound<'m>(
     now: Instant,
     hand_off: &mut impl FnMut(Handoff),
 ) -> Result<Option<&'m [u8]>, DropReason> {
-    // classify: disco, STUN, handshake to the slow half
+    // classify: what a peer relay sent is looked at without its header; disco, STUN, handshake to the slow half
+    let (origin, message) = match Header::split(message).filter(|_| matches!(origin.way, Way::Udp(_))) {
+        Some((header, _)) => (origin.through(header.vni), message.get_mut(geneve::HEADER_LENGTH..).unwrap_or_default()),
+        None => (*origin, message),
+    };
     let Some(index) = receiver_index(message) else {
-        let Way::Udp(from) = origin.way else { return Err(DropReason::Malformed) };
-        hand_off(Handoff::Control { from, message: message.to_vec() });
+        if matches!(origin.way, Way::Relay { .. }) {
+            return Err(DropReason::Malformed);
+        }
+        hand_off(Handoff::Control { way: origin.way, message: message.to_vec() });
         return Ok(None);
     };
 

@@ -11,6 +11,7 @@ use wattle_packet::{IpPacket, build, protocol};
 use wattle_path::{Hop, Large, Route, Way};
 use wattle_time::{Instant, UnixTime};
 use wattle_tunnel::{Event, HEADER_LENGTH, OVERHEAD, Opener, Sealer, Tunnels};
+use wattle_wire::geneve::{self, Header, Payload, Vni};
 
 use crate::{
     Activity, DropReason, Handoff, OpenerEntry, Origin, Outgoing, PeerEntry, Routes, Slot, Tables, inbound, outbound,
@@ -139,7 +140,7 @@ fn udp(from: IpAddr, to: IpAddr, ports: (u16, u16)) -> Vec<u8> {
 type Sent = (Result<Option<Outgoing>, DropReason>, Vec<u8>, Vec<Handoff>);
 
 fn send(tables: &Tables, packet: &[u8]) -> Sent {
-    let mut message = vec![0; HEADER_LENGTH + packet.len() + OVERHEAD];
+    let mut message = vec![0; HEADER_LENGTH + packet.len() + OVERHEAD + geneve::HEADER_LENGTH];
     message[HEADER_LENGTH..][..packet.len()].copy_from_slice(packet);
     let mut handoffs = Vec::new();
     let sent = outbound(tables, &mut message, packet.len(), NOW, &mut |handoff| handoffs.push(handoff));
@@ -244,6 +245,32 @@ fn an_unproven_address_has_the_relay_beside_it_and_no_way_is_a_drop() {
 }
 
 #[test]
+fn what_goes_through_a_peer_relay_has_its_header_and_arrives_without() {
+    let [mut here, there] = nodes();
+    let (server, vni) = (socket("203.0.113.9:7"), Vni::new(0x01_0203).unwrap());
+    edit(&mut here, |entry| entry.route.udp = Some(Hop { to: server, vni: Some(vni), mtu: u16::MAX }));
+    let packet = udp(a(), b(), (1, 9));
+    let (sent, message, _) = send(&here, &packet);
+    assert_eq!(sent, Ok(Some(Outgoing { to: server, length: message.len() })));
+    assert_eq!(message[..8], [0, 0, 0x7a, 0x12, 1, 2, 3, 0]);
+    let (received, handoffs) = receive_by(&there, Way::Udp(server), &message);
+    assert_eq!(received, Ok(Some(packet)));
+    assert!(matches!(&handoffs[..], [Handoff::Inbound { way: Way::PeerRelay { server: by, vni: of }, .. }]
+        if (*by, *of) == (server, vni)));
+    // The same bytes from a DERP relay are nothing.
+    let derp = Way::Relay { region: RegionId(1), peer: *there.openers[0].opener.peer() };
+    assert_eq!(receive_by(&there, derp, &message).0, Err(DropReason::Malformed));
+
+    let disco = b"TS\xf0\x9f\x92\xac and so on".to_vec();
+    for payload in [Payload::Disco, Payload::Control] {
+        let wrapped = [&Header { payload, vni }.encode()[..], &disco].concat();
+        let (received, handoffs) = receive_by(&there, Way::Udp(server), &wrapped);
+        let control = Handoff::Control { way: Way::PeerRelay { server, vni }, message: disco.clone() };
+        assert_eq!((received, handoffs), (Ok(None), vec![control]));
+    }
+}
+
+#[test]
 fn what_is_too_long_for_the_path_goes_by_the_relay_alone() {
     let [mut here, _] = nodes();
     let packet = udp(a(), b(), (1, 9));
@@ -295,7 +322,7 @@ fn what_is_not_data_goes_to_the_slow_half_and_nonsense_nowhere() {
     let from = socket("198.51.100.1:2");
     let disco = b"TS\xf0\x9f\x92\xac and so on".to_vec();
     let (received, handoffs) = receive_by(&here, Way::Udp(from), &disco);
-    assert_eq!((received, handoffs), (Ok(None), vec![Handoff::Control { from, message: disco }]));
+    assert_eq!((received, handoffs), (Ok(None), vec![Handoff::Control { way: Way::Udp(from), message: disco }]));
     let mut stranger = [0; 64];
     stranger[0] = 4;
     assert_eq!(receive(&here, &stranger), Err(DropReason::NoSession));

@@ -1,6 +1,7 @@
 //! The whole node, without IO: it owns every stage, takes what happened and returns what to do.
 
 mod control;
+mod peer_relay;
 mod session;
 mod status;
 mod traffic;
@@ -62,6 +63,8 @@ pub struct Node {
     pings: Pings,
     ids: BTreeMap<NodeId, NodePublic>,
     slots: Slots,
+    /// Peers that relay for us.
+    peer_relays: BTreeSet<NodeId>,
     /// Who began a handshake though the tunnels do not know it.
     stranger: Option<NodePublic>,
     /// Peers whose last handshake message has not been answered yet.
@@ -80,6 +83,7 @@ struct Dirty {
     filter: bool,
     names: bool,
     host: bool,
+    peer_relays: bool,
 }
 
 impl Node {
@@ -117,6 +121,7 @@ impl Node {
             pings: Pings::default(),
             ids: BTreeMap::new(),
             slots: Slots::default(),
+            peer_relays: BTreeSet::new(),
             stranger: None,
             initiated: BTreeSet::new(),
             tables,
@@ -235,6 +240,7 @@ impl Node {
             Arc::make_mut(peer).sealer = None;
         }
         self.dirty.tables = true;
+        self.dirty.peer_relays = true;
     }
 
     fn with_netcheck(
@@ -287,7 +293,7 @@ impl Node {
 
     /// Builds and publishes what changed. Every input ends here.
     fn finish(&mut self, out: &mut Out) {
-        let dirty = std::mem::take(&mut self.dirty);
+        let mut dirty = std::mem::take(&mut self.dirty);
         if dirty.names {
             self.resolver = Resolver::of_netmap(&self.map);
         }
@@ -298,6 +304,11 @@ impl Node {
             let filter = Filter::of_netmap(&self.map, &[], self.preferences.shields_up);
             self.tables.jailed_filter = Arc::new(filter.jailed());
             self.tables.filter = Arc::new(filter);
+            self.find_peer_relays();
+        }
+        if dirty.peer_relays || dirty.filter {
+            self.publish_peer_relays();
+            dirty.tables |= std::mem::take(&mut self.dirty).tables;
         }
         if dirty.host || dirty.routes {
             self.want_host(out);

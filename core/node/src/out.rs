@@ -9,6 +9,7 @@ use wattle_netmap::{Prefix, RegionId};
 use wattle_path::Way;
 use wattle_session::{Request, RequestId, Standing};
 use wattle_time::UnixTime;
+use wattle_wire::disco::AllocateRequest;
 
 use crate::Tables;
 
@@ -88,6 +89,14 @@ pub enum Event {
         query: Vec<u8>,
         /// Whom to ask; the first answer wins.
         upstreams: Vec<String>,
+    },
+    /// A peer that may, or we ourselves, want this node to relay: see what can be set aside, then call
+    /// [`crate::Node::answer_allocation`].
+    PeerRelayWanted {
+        /// Who asks.
+        from: NodePublic,
+        /// For which pair.
+        request: AllocateRequest,
     },
     /// A ping of a person is done.
     PingDone {

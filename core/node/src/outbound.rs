@@ -7,6 +7,7 @@ use wattle_filter::check_outbound;
 use wattle_packet::IpPacket;
 use wattle_time::Instant;
 use wattle_tunnel::{HEADER_LENGTH, SealError};
+use wattle_wire::geneve::{self, Header, Payload, Vni};
 
 use crate::{DropReason, Handoff, Tables};
 
@@ -20,7 +21,7 @@ pub struct Outgoing {
 }
 
 /// Takes the packet of `length` bytes that stands in `message` behind a gap of [`HEADER_LENGTH`], with room for the tag
-/// after it. `None`: nothing for the socket, but `hand_off` may have got something.
+/// and a peer relay's header after it. `None`: nothing for the socket, but `hand_off` may have got something.
 pub fn outbound(
     tables: &Tables,
     message: &mut [u8],
@@ -73,5 +74,20 @@ pub fn outbound(
     } else if peer.route.udp.is_none() {
         return Err(DropReason::NoWay);
     }
-    Ok(peer.route.udp.map(|hop| Outgoing { to: hop.to, length }))
+    let Some(hop) = peer.route.udp else { return Ok(None) };
+    let length = match hop.vni {
+        Some(vni) => address_to_peer_relay(message, length, vni)?,
+        None => length,
+    };
+    Ok(Some(Outgoing { to: hop.to, length }))
+}
+
+/// Puts the header before the message that a peer relay forwards by. Few packets go this way, so that there is no gap
+/// for it in front of all of them: the message is moved.
+fn address_to_peer_relay(message: &mut [u8], length: usize, vni: Vni) -> Result<usize, DropReason> {
+    let whole = message.get_mut(..length + geneve::HEADER_LENGTH).ok_or(DropReason::TooLarge)?;
+    whole.copy_within(..length, geneve::HEADER_LENGTH);
+    let header = Header { payload: Payload::WireGuard, vni }.encode();
+    whole.iter_mut().zip(header).for_each(|(place, byte)| *place = byte);
+    Ok(whole.len())
 }

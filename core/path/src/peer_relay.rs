@@ -170,11 +170,6 @@ impl Via {
             best.distrust();
             best.doubt();
         }
-        self.retry(around);
-    }
-
-    /// There may be relays now where there were none.
-    pub(crate) fn retry(&mut self, around: &mut Around<'_>) {
         if self.is_active(around.now) && !around.direct {
             self.search_due = Some(around.now);
             self.handle_timeout(around);

@@ -40,6 +40,7 @@ impl Node {
         }
         for id in touched {
             self.bring_up_to_date(id, now, out);
+            self.note_possible_relay(id);
             if let Some(former) = known.get(&id) {
                 self.meet_anew(id, former, now, out);
             }
@@ -50,6 +51,7 @@ impl Node {
         self.dirty.filter |= self_changed || rules_changed || sources_changed;
         self.dirty.names |= reshaped || self_changed || names_changed;
         self.dirty.host |= self_changed;
+        self.dirty.peer_relays |= self_changed;
         out.events.push(Event::NetmapChanged);
     }
 

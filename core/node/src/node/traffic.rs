@@ -30,7 +30,7 @@ impl Node {
             Handoff::Service { packet } => self.service.handle(&packet, &self.resolver, now.mono, out),
             Handoff::Outbound { slot } => self.note_outbound(slot, now, out),
             Handoff::Inbound { slot, way, .. } => self.note_inbound(slot, way, now, out),
-            Handoff::Control { from, message } => self.handle_message(Way::Udp(from), &message, now, out),
+            Handoff::Control { way, message } => self.handle_message(way, &message, now, out),
             Handoff::Inner { slot, packet } => self.handle_inner(slot, &packet, now, out),
         }
         self.finish(out);
@@ -144,7 +144,9 @@ impl Node {
         }
         for event in effects.events {
             match event {
-                wattle_path::Event::AllocationRequested { .. } => {}
+                wattle_path::Event::AllocationRequested { from, request } => {
+                    self.handle_allocation_request(from, request, out);
+                }
                 wattle_path::Event::RouteChanged { peer, .. } => self.refresh_route(&peer),
                 wattle_path::Event::PingAnswered { id, peer, way, latency } => {
                     let facts = Facts { latency: Some(latency), way: Some(way), peerapi_port: None };

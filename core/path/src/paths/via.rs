@@ -25,20 +25,16 @@ pub struct PeerRelays {
 
 impl Paths {
     /// The map, the packet filter or our capabilities say who relays for us.
-    pub fn set_peer_relays(&mut self, relays: PeerRelays, now: Instant, out: &mut Out) {
-        if self.relays == relays {
+    pub fn set_peer_relays(&mut self, relays: PeerRelays, out: &mut Out) {
+        self.relays = relays;
+        if self.relays.enabled {
             return;
         }
-        self.relays = relays;
+        self.at_relays.clear();
         let in_use: Vec<NodePublic> =
-            self.peers.iter().filter(|(_, peer)| peer.via.is_some()).map(|(key, _)| *key).collect();
+            self.peers.iter_mut().filter_map(|(key, peer)| peer.via.take().map(|_| *key)).collect();
         for key in in_use {
-            if self.relays.enabled {
-                self.pass_through_in_use(&key, now, out, Via::retry);
-            } else if let Some(peer) = self.peers.get_mut(&key) {
-                peer.via = None;
-                self.settle(&key, out);
-            }
+            self.settle(&key, out);
         }
     }
 

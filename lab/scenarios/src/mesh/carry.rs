@@ -177,7 +177,7 @@ impl Mesh {
                 node.routes.insert(peer, route);
             }
             Event::PingAnswered { id, way, latency, .. } => self.answers.push((id, way, latency)),
-            Event::PingLost { .. } => {}
+            Event::PingLost { .. } | Event::AllocationRequested { .. } => {}
             Event::WantFreshEndpoints => node.netcheck.refresh(now, &mut node.check_out),
         }
     }

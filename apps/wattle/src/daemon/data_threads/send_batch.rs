@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use wattle_node::Outgoing;
 use wattle_tunnel::{HEADER_LENGTH, sealed_length};
+use wattle_wire::geneve;
 
 /// Messages in one batch. As many as one GSO call takes; more would only add delay.
 const MESSAGES: usize = 64;
@@ -32,7 +33,7 @@ struct Run {
 impl SendBatch {
     /// A batch for packets of up to `mtu` bytes.
     pub(super) fn new(mtu: usize) -> Self {
-        let message_bytes_max = sealed_length(mtu);
+        let message_bytes_max = sealed_length(mtu) + geneve::HEADER_LENGTH;
         Self {
             bytes: vec![0; MESSAGES * message_bytes_max],
             end: 0,

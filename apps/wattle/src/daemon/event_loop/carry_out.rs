@@ -101,7 +101,7 @@ impl EventLoop {
                 self.saved.node_key = None;
                 self.save();
             }
-            Event::NetmapChanged => {}
+            Event::NetmapChanged | Event::PeerRelayWanted { .. } => {}
             Event::ReportReady => self.answer_netchecks(),
             Event::Resolve(host) => self.chores.resolve(host),
             Event::MeasureHttps(region) => {

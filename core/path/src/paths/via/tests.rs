@@ -84,7 +84,7 @@ impl Lab {
     fn let_relay(&mut self, nodes: &[usize]) {
         for node in nodes {
             let relays = PeerRelays { enabled: true, nodes: BTreeSet::from([key(RELAY)]) };
-            self.act(*node, |paths, now, out| paths.set_peer_relays(relays, now, out));
+            self.act(*node, |paths, _, out| paths.set_peer_relays(relays, out));
         }
     }
 
@@ -218,7 +218,7 @@ fn it_suffices_that_one_of_them_may_ask() {
     let mut lab = Lab::new();
     lab.let_relay(&[A]);
     let relays = PeerRelays { enabled: true, nodes: BTreeSet::new() };
-    lab.act(B, |paths, now, out| paths.set_peer_relays(relays, now, out));
+    lab.act(B, |paths, _, out| paths.set_peer_relays(relays, out));
     lab.talk(secs(3));
     assert!(lab.is_relayed(A) && lab.is_relayed(B));
 }
@@ -315,9 +315,9 @@ fn searches_that_find_nothing_are_rare() {
 fn we_can_be_the_peer_relay_ourselves() {
     let mut lab = Lab::new();
     let relays = PeerRelays { enabled: true, nodes: BTreeSet::from([key(A)]) };
-    lab.act(A, |paths, now, out| paths.set_peer_relays(relays, now, out));
+    lab.act(A, |paths, _, out| paths.set_peer_relays(relays, out));
     let relays = PeerRelays { enabled: true, nodes: BTreeSet::new() };
-    lab.act(B, |paths, now, out| paths.set_peer_relays(relays, now, out));
+    lab.act(B, |paths, _, out| paths.set_peer_relays(relays, out));
     lab.talk(secs(3));
     assert!(lab.is_relayed(A) && lab.is_relayed(B));
 }
