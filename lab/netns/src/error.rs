@@ -30,6 +30,9 @@ pub enum LabError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A lab without IPv4 was asked for something that there is only in IPv4.
+    #[error("this lab has no IPv4")]
+    NoFour,
     /// More hosts than the public network has addresses for.
     #[error("a lab holds {0} hosts at most")]
     Full(u8),

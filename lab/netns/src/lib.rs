@@ -13,16 +13,26 @@
 //! other namespace, and nothing in the machine's own.
 #![forbid(unsafe_code)]
 
+mod conditions;
 mod error;
 mod host;
 mod lab;
 mod nat;
+mod port_mapping;
 mod process;
 mod registry;
+mod router;
 mod tools;
+mod underlay;
+mod wire;
 
+pub use conditions::{Conditions, Direction, Traffic};
 pub use error::LabError;
 pub use host::{Host, Inside};
-pub use lab::Lab;
-pub use nat::Nat;
+pub use lab::{Families, Lab};
+pub use nat::{Nat, Six};
+pub use port_mapping::PortMapping;
 pub use process::Process;
+pub use router::Router;
+pub use underlay::{Seen, Underlay};
+pub use wire::{Wire, WireConditions};

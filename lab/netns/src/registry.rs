@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::{LabError, tools};
 
 const FOLDER: &str = "/run/wattle-lab";
+/// Where `ip netns exec` looks for files of a namespace (ip-netns(8)).
+const ETC: &str = "/etc/netns";
 
 /// Makes a namespace and remembers that it is ours.
 pub(crate) fn make(name: &str) -> Result<(), LabError> {
@@ -18,11 +20,20 @@ pub(crate) fn make(name: &str) -> Result<(), LabError> {
     tools::ip(&format!("-n {name} link set lo up")).map(drop)
 }
 
+/// Lays a file over one of `/etc`'s for programs that `ip netns exec` starts in one of our namespaces.
+pub(crate) fn write_etc(name: &str, file: &str, text: &str) -> Result<(), LabError> {
+    let folder = Path::new(ETC).join(name);
+    fs::create_dir_all(&folder).map_err(|source| LabError::os(format!("making {}", folder.display()), source))?;
+    let path = folder.join(file);
+    fs::write(&path, text).map_err(|source| LabError::os(format!("writing {}", path.display()), source))
+}
+
 /// Removes one of our namespaces. Errors are of no use to a caller that is cleaning up.
 pub(crate) fn remove(name: &str) {
     let note = note(name);
     if note.exists() {
         let _already_gone = tools::ip(&format!("netns del {name}"));
+        let _never_made = fs::remove_dir_all(Path::new(ETC).join(name));
         let _already_gone = fs::remove_file(note);
     }
 }

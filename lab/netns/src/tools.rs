@@ -1,5 +1,6 @@
 //! `ip`, `nft` and `sysctl`, run with their errors kept.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -13,6 +14,13 @@ pub(crate) fn ip(words: &str) -> Result<String, LabError> {
 /// Runs a command line inside a namespace.
 pub(crate) fn inside(namespace: &str, words: &str) -> Result<String, LabError> {
     ip(&format!("netns exec {namespace} {words}"))
+}
+
+/// A command that will run inside a namespace.
+pub(crate) fn command_in(namespace: &str, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program);
+    command
 }
 
 /// Loads an nftables rule set inside a namespace.
