@@ -28,6 +28,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("wattle-coordinator", "wattle-policy", "who may see whom is decided by policy"),
     ("wattle-scenarios", "wattle-world", "scenarios play in the world"),
     ("wattle-interop", "wattle-netns", "official clients run in the lab"),
+    ("wattle-matrix", "wattle-netns", "real nodes run in the lab"),
     ("wattle-wireguard-interop", "wattle-netns", "wireguard-go runs in the lab"),
 ];
 

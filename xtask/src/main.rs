@@ -4,9 +4,11 @@
 
 mod bench;
 mod demo;
+mod disturb;
 mod floors;
 mod fuzz;
 mod install;
+mod nat_matrix;
 mod oracles;
 mod run;
 mod test;
@@ -29,6 +31,10 @@ enum Task {
     Demo(demo::Options),
     /// Run every test: rules of the house, lints, unit tests, labs in network namespaces, official clients
     Test(test::Options),
+    /// Try every pair of kinds of NAT on the real kernel: who gets through, how, and how fast
+    NatMatrix(nat_matrix::Options),
+    /// Let things happen to a running transfer: roaming, sleep, a rebooted router, dead servers
+    Disturb(disturb::Options),
     /// Measure what things cost and how that grows
     Bench(bench::Options),
     /// Search for inputs that break parsers and machines
@@ -43,6 +49,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::NatMatrix(options) => nat_matrix::run(&options),
+        Task::Disturb(options) => disturb::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Floors => floors::check(),

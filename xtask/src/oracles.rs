@@ -33,6 +33,23 @@ pub(crate) fn install() -> anyhow::Result<PathBuf> {
     Ok(tools)
 }
 
+/// Builds the official daemon, and what brings it up, from the module in `lab/interop/go`. Says so and goes on without
+/// where there is no Go toolchain.
+pub(crate) fn build_official(tools: &Path) -> anyhow::Result<()> {
+    let installed = tools.join("python").join(GO.1);
+    let go = if installed.is_file() { installed } else { PathBuf::from("go") };
+    std::fs::create_dir_all(tools).with_context(|| format!("making {}", tools.display()))?;
+    for (program, package) in [("tailscaled", "tailscale.com/cmd/tailscaled"), ("tsnet-probe", ".")] {
+        let mut build = Command::new(&go);
+        build.arg("build").arg("-o").arg(tools.join(program)).arg(package);
+        run::step(
+            &format!("building {program}: some minutes the first time"),
+            build.current_dir(run::root().join("lab/interop/go")),
+        )?;
+    }
+    Ok(())
+}
+
 fn from_pypi(packages: &[&str], folder: &Path) -> anyhow::Result<()> {
     if !answers("python3", &["-m", "pip", "--version"]) {
         install::debian(&["python3-pip"])?;

@@ -54,10 +54,11 @@ func main() {
 	hostname := flag.String("hostname", "", "name to ask for")
 	dir := flag.String("dir", "", "folder for state")
 	socket := flag.String("up", "", "bring up the daemon behind this socket, with SSH, and end")
+	bare := flag.Bool("bare", false, "bring the daemon up with neither SSH nor names nor firewall rules")
 	many := flag.Bool("crowd", false, "be many nodes, which are named on standard input")
 	flag.Parse()
 	if *socket != "" {
-		if err := bringUp(*socket, *control, *key, *hostname); err != nil {
+		if err := bringUp(*socket, *control, *key, *hostname, *bare); err != nil {
 			log.Fatal(err)
 		}
 		return

@@ -34,12 +34,16 @@ impl Process {
         self.child.wait()
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let number = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        Ok(kill(Pid::from_raw(number), signal)?)
+    }
+
     /// Asks it to end and waits, then kills it.
     pub fn stop(mut self, patience: Duration) -> io::Result<ExitStatus> {
         let asked = Instant::now();
-        if let Ok(number) = i32::try_from(self.child.id()) {
-            kill(Pid::from_raw(number), Signal::SIGTERM)?;
-        }
+        self.signal(Signal::SIGTERM)?;
         while asked.elapsed() < patience {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);

@@ -1,0 +1,247 @@
+//! Every pair of kinds of network: do two nodes get through to each other, how, and after how long.
+//!
+//! A pair begins idle: its nodes have never talked, or were started anew. Then one pings the other fifty times a second,
+//! and its cable is watched until data goes both ways without a relay, or for long enough to say that it will not.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use serde::Serialize;
+use wattle_netns::{Families, Underlay, WireConditions};
+
+use crate::kind::Surroundings;
+use crate::limits::{LOOK, SETTLE};
+use crate::{Client, Kind, Node, Pinger, Programs, Relays, Site, kinds};
+
+/// The UDP port of the first node; each has its own, so that a carrier's router never has to choose between two.
+const FIRST_PORT: u16 = 41_641;
+/// How long a pair that can be direct gets.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long one that cannot is watched.
+const PATIENCE_HOPELESS: Duration = Duration::from_secs(4);
+/// How long a path must carry everything to be the path.
+const PROOF: Duration = Duration::from_millis(400);
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What the networks speak.
+    pub families: Families,
+    /// Whether routers open ports when they are asked.
+    pub port_mapping: bool,
+    /// Who pings whom.
+    pub clients: (Client, Client),
+    /// How often each pair is measured.
+    pub rounds: u32,
+    /// The kinds, by name; none: all of them.
+    pub kinds: Vec<String>,
+    /// One way through every cable to the public network.
+    pub latency: Duration,
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Where who pings stands.
+    pub a: String,
+    /// Where who is pinged stands.
+    pub b: String,
+    /// v4, v6 or dual.
+    pub family: &'static str,
+    /// Whether routers open ports.
+    pub portmap: bool,
+    /// Whose client pings.
+    pub client_a: &'static str,
+    /// Whose client is pinged.
+    pub client_b: &'static str,
+    /// How data went at the end of the worst round.
+    pub path: Path,
+    /// Whether it could go directly, by the rules of the routers.
+    pub direct_possible: bool,
+    /// From the first packet until data went both ways directly.
+    pub direct_after_ms_median: Option<u64>,
+    /// The same in the slowest round.
+    pub direct_after_ms_worst: Option<u64>,
+    /// Pings without an answer, in all rounds.
+    pub lost: usize,
+}
+
+/// How data goes; the better one is the lesser one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Path {
+    /// Straight to the other node.
+    Direct,
+    /// Through another node.
+    PeerRelay,
+    /// Through a relay.
+    Relay,
+    /// Not at all.
+    None,
+}
+
+/// One round of one pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// How data went at its end.
+    pub path: Path,
+    /// When it was direct both ways.
+    pub direct_after: Option<Duration>,
+    /// Pings without an answer.
+    pub lost: usize,
+}
+
+impl Path {
+    /// The words to show people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::PeerRelay => "peer relay",
+            Self::Relay => "relay",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Row {
+    /// Whether it is as it should be.
+    pub fn holds(&self) -> bool {
+        self.path != Path::None && (!self.direct_possible || self.path == Path::Direct)
+    }
+}
+
+/// Measures all pairs of a plan; `tell` hears of each row.
+pub fn run(programs: &Programs, plan: &Plan, mut tell: impl FnMut(&Row)) -> anyhow::Result<Vec<Row>> {
+    let chosen: Vec<Kind> = kinds(plan.families)
+        .iter()
+        .filter(|kind| plan.kinds.is_empty() || plan.kinds.iter().any(|name| name == kind.name))
+        .copied()
+        .collect();
+    ensure!(!chosen.is_empty(), "no kind of network of {} is among {}", plan.families.name(), plan.kinds.join(", "));
+    let wire = (!plan.latency.is_zero()).then(|| WireConditions { latency: plan.latency, ..WireConditions::default() });
+    let mut site = Site::new(programs, plan.families, Relays::Inside, wire)?;
+    let mut street = Street::settle(&mut site, plan, &chosen)?;
+    let mut rows = Vec::new();
+    // Who pings matters where the two run different clients.
+    let one_way = plan.clients.0 == plan.clients.1;
+    for (index, a) in chosen.iter().enumerate() {
+        for b in chosen.iter().skip(if one_way { index } else { 0 }) {
+            let possible = a.can_be_direct(b, plan.families, plan.port_mapping);
+            let mut readings = Vec::new();
+            for round in 0..plan.rounds {
+                let (from, to) = street.pair(a, b, round)?;
+                readings.push(measure(&street.nodes[from].node, &street.nodes[to].node, possible)?);
+            }
+            let row = summarise(plan, a, b, possible, &readings);
+            tell(&row);
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Measures a pair once, from idle.
+pub fn measure(from: &Node, to: &Node, direct_possible: bool) -> anyhow::Result<Reading> {
+    let underlay = Underlay::watch(&from.host)?;
+    let pinger = Pinger::start(from, to)?;
+    let started = Instant::now();
+    let patience = if direct_possible { PATIENCE } else { PATIENCE_HOPELESS };
+    let settled = || underlay.direct().both_ways().is_some_and(|at| at.elapsed() > PROOF * 2);
+    while started.elapsed() < patience && !settled() {
+        std::thread::sleep(LOOK);
+    }
+    let proof = Instant::now() - PROOF;
+    let path = if underlay.direct().since(proof) {
+        Path::Direct
+    } else if underlay.peer_relay().since(proof) {
+        Path::PeerRelay
+    } else if pinger.answered_since(proof - PROOF * 2) {
+        Path::Relay
+    } else {
+        Path::None
+    };
+    pinger.finish();
+    let first = pinger.first_sent().unwrap_or(started);
+    let direct_after = underlay.direct().both_ways().map(|at| at.saturating_duration_since(first));
+    let lost = pinger.loss(first, Instant::now()).lost;
+    Ok(Reading { path, direct_after: direct_after.filter(|_| path == Path::Direct), lost })
+}
+
+fn summarise(plan: &Plan, a: &Kind, b: &Kind, direct_possible: bool, readings: &[Reading]) -> Row {
+    let mut times: Vec<u64> = readings
+        .iter()
+        .filter_map(|reading| reading.direct_after)
+        .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+        .collect();
+    times.sort_unstable();
+    Row {
+        a: a.name.to_owned(),
+        b: b.name.to_owned(),
+        family: plan.families.name(),
+        portmap: plan.port_mapping,
+        client_a: plan.clients.0.name(),
+        client_b: plan.clients.1.name(),
+        path: readings.iter().map(|reading| reading.path).max().unwrap_or(Path::None),
+        direct_possible,
+        direct_after_ms_median: times.get(times.len() / 2).copied(),
+        direct_after_ms_worst: times.last().copied(),
+        lost: readings.iter().map(|reading| reading.lost).sum(),
+    }
+}
+
+/// The nodes: of every kind one that pings and one that is pinged.
+struct Street {
+    nodes: Vec<Settled>,
+    /// Pairs that have talked since they were started.
+    acquainted: BTreeSet<(usize, usize)>,
+    same_client: bool,
+    _around: Surroundings,
+}
+
+struct Settled {
+    kind: Kind,
+    node: Node,
+}
+
+impl Street {
+    fn settle(site: &mut Site, plan: &Plan, chosen: &[Kind]) -> anyhow::Result<Self> {
+        let mut around = Surroundings::default();
+        let mut nodes = Vec::new();
+        for (client, copy) in [(plan.clients.0, "a"), (plan.clients.1, "b")] {
+            for kind in chosen {
+                let name = format!("{}-{copy}", kind.name.replace('+', "-"));
+                let host = kind.settle(&mut site.lab, &name, plan.port_mapping, &mut around)?;
+                let port = FIRST_PORT + u16::try_from(nodes.len())?;
+                nodes.push(Settled { kind: *kind, node: site.join(&host, client, port)? });
+            }
+        }
+        std::thread::sleep(SETTLE);
+        let same_client = plan.clients.0 == plan.clients.1;
+        Ok(Self { nodes, acquainted: BTreeSet::new(), same_client, _around: around })
+    }
+
+    /// The nodes of a round, who know nothing of each other yet.
+    fn pair(&mut self, a: &Kind, b: &Kind, round: u32) -> anyhow::Result<(usize, usize)> {
+        let half = self.nodes.len() / 2;
+        let place = |kind: &Kind| self.nodes.iter().position(|settled| settled.kind == *kind).unwrap_or_default();
+        let (a, b) = (place(a), place(b));
+        // With one client on both sides the copies are as good as each other.
+        let (from, to) = if self.same_client && round % 2 == 1 { (a + half, b) } else { (a, b + half) };
+        if !self.acquainted.insert((from.min(to), from.max(to))) {
+            for index in [from, to] {
+                let node = &mut self.nodes[index].node;
+                node.stop()?;
+                if let Some(router) = node.host.router() {
+                    // What it let in for the former round is not let in for this one.
+                    router.reboot(&[], false)?;
+                }
+                node.restart()?;
+                self.acquainted.retain(|(one, two)| *one != index && *two != index);
+            }
+            self.acquainted.insert((from.min(to), from.max(to)));
+            std::thread::sleep(SETTLE);
+        }
+        Ok((from, to))
+    }
+}
