@@ -1,0 +1,28 @@
+//! How large a scenario may be: stories come from strangers and from fuzzers.
+
+use std::time::Duration;
+
+/// Nodes that run.
+pub const NODES_MAX: usize = 32;
+/// Peers that are only in the map.
+pub const IDLE_PEERS_MAX: usize = 10_000;
+/// Sites.
+pub const SITES_MAX: usize = 32;
+/// Relay regions.
+pub const RELAYS_MAX: usize = 8;
+/// Steps.
+pub const STEPS_MAX: usize = 1_000;
+/// Virtual time.
+pub const LENGTH_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Characters of a name: those of a DNS label.
+pub const NAME_CHARS_MAX: usize = 63;
+/// Payload of an inner packet: what fits a TUN of 1280 bytes over IPv4.
+pub const PAYLOAD_MAX: u16 = 1280 - 28;
+/// Between two packets of one who talks.
+pub const TALK_EVERY_MIN: Duration = Duration::from_millis(1);
+/// Bytes of one transfer.
+pub const TRANSFER_BYTES_MAX: usize = 100_000_000;
+/// Events of one run. A run that needs more spins.
+pub const EVENTS_MAX: u64 = 20_000_000;
+/// Timer calls of one node without time passing. A node that needs more spins.
+pub const WAKES_AT_ONCE_MAX: u32 = 50;
