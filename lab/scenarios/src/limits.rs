@@ -26,3 +26,8 @@ pub const TRANSFER_BYTES_MAX: usize = 100_000_000;
 pub const EVENTS_MAX: u64 = 20_000_000;
 /// Timer calls of one node without time passing. A node that needs more spins.
 pub const WAKES_AT_ONCE_MAX: u32 = 50;
+/// Violations of one run that are told: the first say enough.
+pub const VIOLATIONS_MAX: usize = 20;
+/// Sessions that a node may hold with one peer: the last, the current and the next one (WireGuard paper, 6.3), and one
+/// under way.
+pub const SESSIONS_PER_PEER_MAX: usize = 4;

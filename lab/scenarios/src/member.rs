@@ -6,6 +6,7 @@ mod links;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -47,6 +48,8 @@ pub(crate) struct Member {
     /// How often timers woke it.
     pub(crate) wakes: u64,
     woken_at: (Instant, u32),
+    /// When it last sent a datagram.
+    sent_at: Instant,
     /// What it did that no node should.
     pub(crate) faults: Vec<String>,
 }
@@ -84,6 +87,7 @@ impl Member {
             due: None,
             wakes: 0,
             woken_at: (Instant::ORIGIN, 0),
+            sent_at: Instant::ORIGIN,
             faults: Vec::new(),
         }
     }
@@ -96,6 +100,11 @@ impl Member {
     /// What its packet path reads.
     pub(crate) fn tables(&self) -> Option<&Arc<Tables>> {
         self.process.as_ref().map(|process| &process.tables)
+    }
+
+    /// Whether it has sent no datagram for so long.
+    pub(crate) fn is_silent_since(&self, now: Instant, wait: Duration) -> bool {
+        now.since(self.sent_at) >= wait
     }
 
     pub(crate) fn key(&self) -> Option<NodePublic> {
@@ -208,6 +217,7 @@ impl Member {
                 process.tables = tables;
             }
             for (to, packet) in std::mem::take(&mut out.udp) {
+                self.sent_at = ground.world.now();
                 ground.world.send(self.host, PORT, to, packet);
             }
             for (region, peer, packet) in std::mem::take(&mut out.relay) {
@@ -275,6 +285,7 @@ impl Member {
         });
         if let Ok(Some(outgoing)) = sent {
             message.truncate(outgoing.length);
+            self.sent_at = now.mono;
             ground.world.send(self.host, PORT, outgoing.to, message);
         }
         for handoff in handoffs {

@@ -1,345 +1,287 @@
-//! Nodes, relays and a map that spreads with a little delay.
+//! A whole tailnet in a world: nodes, relays, the coordination server, and what happens to them.
+
+mod ground;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use wattle_keys::NodePublic;
-use wattle_netmap::{DerpMap, DerpNode, DerpRegion, RegionId};
-use wattle_path::{PeerFacts, PingId, Route, Way};
+use wattle_netmap::{DerpMap, RegionId};
 use wattle_time::Instant;
-use wattle_world::{Blockade, HostId, SiteId, World};
+use wattle_world::{Arrival, HostId, World};
 
-use crate::node::Node;
-use crate::{Place, Room};
+use crate::control::ControlServer;
+use crate::invariants::Judge;
+use crate::limits;
+use crate::member::{Ground, Member};
+use crate::relay::RelayServer;
+use crate::scenario::Scenario;
+use crate::traffic::{Traffic, Wanted};
+use crate::transition::Step;
 
-mod carry;
+use ground::Grounds;
 
-use carry::DATA;
+/// How long an end of a connection waits for an answer before it gives up (`io/link`: `UNACKNOWLEDGED_MAX`).
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-const STUN_PORT: u16 = 3478;
-const REGIONS: u16 = 3;
-/// From a node's report to the others' maps.
-const MAP_DELAY: Duration = Duration::from_millis(80);
-/// How often somebody who talks says something.
-const TALK_INTERVAL: Duration = Duration::from_millis(250);
-/// A tailnet in a world.
-pub struct Mesh {
-    /// Where it is. Stories change its weather.
-    pub world: World,
-    nodes: Vec<Node>,
-    relays: BTreeMap<RegionId, HostId>,
-    rooms: BTreeMap<Room, SiteId>,
-    map: DerpMap,
-    map_news: Vec<(Instant, PeerFacts)>,
-    control_cut: bool,
-    talks: BTreeMap<(usize, usize), Talk>,
-    answers: Vec<(PingId, Way, Duration)>,
-    relayed: usize,
+/// All of it.
+pub(crate) struct Mesh {
+    pub(crate) world: World,
+    pub(crate) members: Vec<Member>,
+    pub(crate) relays: Vec<RelayServer>,
+    pub(crate) control: ControlServer,
+    pub(crate) traffic: Traffic,
+    pub(crate) judge: Judge,
+    pub(crate) events: u64,
+    grounds: Grounds,
+    actors: BTreeMap<HostId, Actor>,
+    relay_addresses: BTreeMap<RegionId, SocketAddr>,
+    control_address: SocketAddr,
+    addresses: Vec<Option<IpAddr>>,
 }
 
-/// Who says something to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Peering {
-    /// Who sends.
-    pub from: usize,
-    /// Who receives.
-    pub to: usize,
-}
-
-#[derive(Default)]
-struct Talk {
-    next_at: Option<Instant>,
-    /// When each message was sent, and whether it came.
-    said: Vec<(Instant, bool)>,
+#[derive(Clone, Copy)]
+enum Actor {
+    Member(usize),
+    Relay(usize),
+    Control,
 }
 
 impl Mesh {
-    /// Relays in three regions, and no nodes.
-    pub fn new(seed: u8) -> Self {
-        let mut world = World::new([seed; 32]);
-        let mut map = DerpMap::default();
-        let mut relays = BTreeMap::new();
-        for number in 1..=REGIONS {
-            let id = RegionId(number);
-            let address = Ipv4Addr::new(203, 0, 113, number as u8);
-            relays.insert(id, world.add_host(address, None));
-            let node = DerpNode {
-                name: format!("{number}a"),
-                region: id,
-                ipv4: Some(Some(address.into())),
-                ipv6: Some(None),
-                stun_port: Some(STUN_PORT),
-                ..DerpNode::default()
-            };
-            map.regions.insert(id, DerpRegion { id, nodes: vec![node], ..DerpRegion::default() });
-        }
-        Self {
-            world,
-            nodes: Vec::new(),
-            relays,
-            rooms: BTreeMap::new(),
-            map,
-            map_news: Vec::new(),
-            control_cut: false,
-            talks: BTreeMap::new(),
-            answers: Vec::new(),
-            relayed: 0,
-        }
-    }
+    /// Everything in its place, and every node started.
+    pub(crate) fn new(scenario: &Scenario, lines: usize) -> Self {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&scenario.seed.to_le_bytes());
+        let mut world = World::new(seed);
+        world.keep(lines);
+        world.conditions.connection_timeout = CONNECTION_TIMEOUT;
+        let mut actors = BTreeMap::new();
 
-    /// A mesh of nodes at these places, after they have found out about their networks and heard of each other.
-    pub fn settled(seed: u8, places: &[Place]) -> Self {
-        let mut mesh = Self::new(seed);
-        for place in places {
-            mesh.add(*place);
+        let mut relays = Vec::new();
+        for region in &scenario.relays {
+            let address = IpAddr::from([203, 0, 113, (relays.len() + 1) as u8]);
+            let relay = RelayServer::new(RegionId(*region), address, &mut world);
+            actors.insert(relay.host, Actor::Relay(relays.len()));
+            relays.push(relay);
         }
-        mesh.run(Duration::from_secs(10));
+        let derp = DerpMap {
+            regions: relays.iter().map(|relay| (relay.region, relay.map_entry())).collect(),
+            ..DerpMap::default()
+        };
+
+        let address = IpAddr::from([203, 0, 113, 250]);
+        let host = world.add_host(address, None);
+        world.name_host(host, "control");
+        actors.insert(host, Actor::Control);
+        let names: Vec<String> = scenario.nodes.iter().map(|node| node.name.clone()).collect();
+        let mut control = ControlServer::new(host, derp, names, &scenario.policy, &mut world);
+        for number in 0..scenario.idle_peers {
+            let key = control.auth_key(0, &world);
+            control.add_idle_peer(number, &key, &mut world);
+        }
+
+        let mut grounds = Grounds::new(&scenario.sites, &mut world);
+        let mut members = Vec::new();
+        for (index, spec) in scenario.nodes.iter().enumerate() {
+            let (address, site) = grounds.address_at(spec.place);
+            let host = world.add_host(address, site);
+            actors.insert(host, Actor::Member(index));
+            let key = control.auth_key(index, &world);
+            members.push(Member::new(index, &spec.name, host, key, &mut world));
+        }
+        let mut mesh = Self {
+            relay_addresses: relays.iter().map(|relay| (relay.region, relay.address())).collect(),
+            control_address: SocketAddr::new(address, crate::control::PORT),
+            addresses: vec![None; members.len()],
+            judge: Judge::new(scenario, world.now()),
+            world,
+            members,
+            relays,
+            control,
+            traffic: Traffic::default(),
+            events: 0,
+            grounds,
+            actors,
+        };
+        for index in 0..mesh.members.len() {
+            mesh.with_member(index, |member, ground| member.start(ground));
+        }
         mesh
     }
 
-    /// Starts a node.
-    pub fn add(&mut self, place: Place) -> usize {
-        let index = self.nodes.len();
-        let host = self.world.add_host(Ipv4Addr::UNSPECIFIED, None);
-        let mut key = self.world.seed();
-        key[0] = index as u8;
-        let node = Node::new(NodePublic::from_bytes(key), host, &mut self.world);
-        self.nodes.push(node);
-        self.settle_at(index, place);
-        self.boot(index);
-        index
-    }
-
-    /// The node's host moves, and says so.
-    pub fn roam(&mut self, index: usize, place: Place) {
-        self.settle_at(index, place);
-        let now = self.world.now();
-        let local = self.nodes[index].local(&self.world);
-        let node = &mut self.nodes[index];
-        node.paths.handle_network_change(now, &mut node.path_out);
-        node.netcheck.set_local(local, now, &mut node.check_out);
-        self.carry_out(index);
-    }
-
-    /// The node's process starts again, with a new disco key.
-    pub fn restart(&mut self, index: usize) {
-        let node = &mut self.nodes[index];
-        node.restart(&mut self.world);
-        self.boot(index);
-        let now = self.world.now();
-        for other in 0..self.nodes.len() {
-            let facts = self.nodes[other].facts();
-            let node = &mut self.nodes[index];
-            node.paths.upsert_peer(facts, now, &mut node.path_out);
-        }
-        self.carry_out(index);
-    }
-
-    /// The peer hears the node's disco key inside the tunnel.
-    pub fn advertise_disco_key(&mut self, peering: Peering) {
-        let (key, disco) = (self.nodes[peering.from].key, self.nodes[peering.from].paths.disco_key());
-        let now = self.world.now();
-        let node = &mut self.nodes[peering.to];
-        node.paths.update_disco_key(&key, disco, now, &mut node.path_out);
-        self.carry_out(peering.to);
-    }
-
-    /// Control is away: no news of now or later spread.
-    pub fn cut_control(&mut self) {
-        self.map_news.clear();
-        self.control_cut = true;
-    }
-
-    /// Every NAT restarts and forgets its mappings.
-    pub fn restart_nats(&mut self) {
-        self.world.restart_nats();
-    }
-
-    /// How many messages were said so far.
-    pub fn said(&self) -> usize {
-        self.talks.values().map(|talk| talk.said.len()).sum()
-    }
-
-    /// Changes what the node's network drops.
-    pub fn set_blockade(&mut self, index: usize, blockade: Blockade) {
-        self.world.set_blockade(self.nodes[index].host, blockade);
-    }
-
-    /// From now on both say something four times a second.
-    pub fn talk(&mut self, a: usize, b: usize) {
-        for (from, to) in [(a, b), (b, a)] {
-            self.talk_one_way(Peering { from, to });
-        }
-    }
-
-    /// From now on one says something four times a second, and the other only listens.
-    pub fn talk_one_way(&mut self, Peering { from, to }: Peering) {
-        self.talks.entry((from, to)).or_default().next_at = Some(self.world.now());
-    }
-
-    /// Nobody says anything any more.
-    pub fn hush(&mut self) {
-        self.talks.values_mut().for_each(|talk| talk.next_at = None);
-    }
-
-    /// Sends a ping for a person.
-    pub fn ping(&mut self, Peering { from, to }: Peering) -> Option<PingId> {
-        let (peer, now) = (self.nodes[to].key, self.world.now());
-        let node = &mut self.nodes[from];
-        let id = node.paths.ping(&peer, now, &mut node.path_out).ok();
-        self.carry_out(from);
-        id
-    }
-
-    /// The answer to a ping for a person, if it came.
-    pub fn answer(&self, id: PingId) -> Option<(Way, Duration)> {
-        self.answers.iter().find(|(known, ..)| *known == id).map(|(_, way, latency)| (*way, *latency))
-    }
-
-    /// Where the data of one for the other goes.
-    pub fn route(&self, Peering { from, to }: Peering) -> Route {
-        self.nodes[from].route(&self.nodes[to].key)
-    }
-
-    /// Whether the data of both goes straight to the other, and no other way.
-    pub fn is_direct(&self, a: usize, b: usize) -> bool {
-        [(a, b), (b, a)].into_iter().all(|(from, to)| {
-            let route = self.route(Peering { from, to });
-            route.udp.is_some() && route.relay.is_none()
-        })
-    }
-
-    /// How many messages of one to the other, said after `since` and at least a second ago, did not come.
-    pub fn lost(&self, Peering { from, to }: Peering, since: Instant) -> usize {
-        let now = self.world.now();
-        let said = self.talks.get(&(from, to)).map_or(&[][..], |talk| &talk.said);
-        let late = |at: Instant| at >= since && now.since(at) > Duration::from_secs(1);
-        said.iter().filter(|(at, came)| late(*at) && !came).count()
-    }
-
-    /// How many messages of data the relays have carried.
-    pub fn relayed(&self) -> usize {
-        self.relayed
-    }
-
-    /// Whether a node waits for anything, apart from forgetting.
-    pub fn next_timeouts(&self) -> Vec<&'static str> {
-        self.nodes.iter().filter_map(Node::next_timeout).map(|deadline| deadline.why).collect()
-    }
-
-    /// Runs until this is true, at most so long. Returns how long it took.
-    pub fn run_until(&mut self, at_most: Duration, mut wanted: impl FnMut(&Self) -> bool) -> Option<Duration> {
-        let start = self.world.now();
-        while self.world.now().since(start) < at_most {
-            if wanted(self) {
-                return Some(self.world.now().since(start));
-            }
-            self.run(Duration::from_millis(10));
-        }
-        wanted(self).then_some(at_most)
-    }
-
-    /// Lets so much time pass.
-    pub fn run(&mut self, wait: Duration) {
-        let end = self.world.now() + wait;
-        loop {
-            let next = self.next_moment().min(end);
+    /// Lets time pass until then.
+    pub(crate) fn run(&mut self, end: Instant) {
+        while self.events < limits::EVENTS_MAX {
+            self.events += 1;
+            let next = self.next_moment(end);
             if let Some(arrival) = self.world.next_arrival(next) {
                 self.handle_arrival(arrival);
                 continue;
             }
             let now = self.world.now();
-            self.spread_map_news(now);
-            self.say_what_is_due(now);
-            for index in 0..self.nodes.len() {
-                if self.nodes[index].next_timeout().is_some_and(|deadline| deadline.latest <= now) {
-                    self.nodes[index].handle_timeout(now);
-                    self.carry_out(index);
-                }
-            }
-            if now >= end && self.next_moment() > end {
+            self.handle_timeouts(now);
+            if now >= end && self.next_moment(end + Duration::from_nanos(1)) > end {
                 return;
             }
         }
+        self.judge.note("the run takes more events than any should".to_owned());
     }
 
-    /// When a timer, the map or somebody who talks is due. As late as allowed: machines must stand that.
-    fn next_moment(&self) -> Instant {
-        let timers = self.nodes.iter().filter_map(Node::next_timeout).map(|deadline| deadline.latest);
-        let news = self.map_news.iter().map(|(at, _)| *at);
-        let talks = self.talks.values().filter_map(|talk| talk.next_at);
-        timers.chain(news).chain(talks).min().unwrap_or(Instant::from_nanos(u64::MAX))
-    }
-
-    fn settle_at(&mut self, index: usize, place: Place) {
-        let host = self.nodes[index].host;
-        let outside = Ipv4Addr::new(198, 51, 100, 10 + index as u8);
-        let inside = Ipv4Addr::new(192, 168, 7, 10 + index as u8);
-        self.world.set_blockade(host, Blockade::None);
-        match place {
-            Place::Open => self.world.roam(host, outside, None),
-            Place::Blocked => {
-                self.world.roam(host, outside, None);
-                self.world.set_blockade(host, Blockade::AllDatagrams);
-            }
-            Place::Behind(behaviour) => {
-                // Another address each time, so that nothing of an earlier stay still fits.
-                let fresh = Ipv4Addr::new(192, 0, 2, self.world.seed()[0]);
-                let site = self.world.add_site(fresh, behaviour);
-                self.world.roam(host, inside, Some(site));
-            }
-            Place::Site(room, behaviour) => {
-                let world = &mut self.world;
-                let outside = Ipv4Addr::new(198, 51, 100, 200 + room.0);
-                let site = *self.rooms.entry(room).or_insert_with(|| world.add_site(outside, behaviour));
-                self.world.roam(host, inside, Some(site));
-            }
-        }
-    }
-
-    fn boot(&mut self, index: usize) {
+    /// Something happens.
+    pub(crate) fn happen(&mut self, step: &Step) {
         let now = self.world.now();
-        let local = self.nodes[index].local(&self.world);
-        let node = &mut self.nodes[index];
-        node.netcheck.set_control_connected(true);
-        node.netcheck.set_local(local, now, &mut node.check_out);
-        node.netcheck.set_derp_map(&self.map, now, &mut node.check_out);
-        self.carry_out(index);
+        self.judge.before(step, &mut Judged { members: &self.members, traffic: &self.traffic }, now);
+        match step {
+            Step::Say { from, to, size } => {
+                let wanted = self.traffic.say(*from, *to, *size, now);
+                self.send(vec![wanted]);
+            }
+            Step::Tell { from, to, length, every, size } => {
+                self.traffic.tell(*from, *to, now + *length, *every, *size, now);
+            }
+            Step::Transfer { from, to, bytes } => self.traffic.transfer(*from, *to, *bytes, now),
+            Step::Hush => self.traffic.hush(),
+            Step::Roam { node, place } => {
+                let (address, site) = self.grounds.address_at(*place);
+                self.world.roam(self.members[*node].host, address, site);
+            }
+            Step::Sleep(node) => self.members[*node].sleep(&mut self.world),
+            Step::Wake(node) => self.members[*node].wake(&mut self.world),
+            Step::Kill(node) => self.members[*node].kill(&mut self.world),
+            Step::Start(node) => self.with_member(*node, |member, ground| member.start(ground)),
+            Step::Reboot(site) => self.grounds.restart(*site, &mut self.world),
+            Step::Rebind(site) => self.grounds.rebind(*site, &mut self.world),
+            Step::Uplink { spot, up } => {
+                self.with_links(*spot, |link, _| link.up = *up);
+            }
+            Step::Block { spot, what } => {
+                let blockade = ground::blockade(*what);
+                self.with_links(*spot, |link, _| link.blockade = blockade);
+            }
+            Step::Loss { spot, direction, per_thousand } => {
+                let wanted = ground::direction(*direction);
+                self.with_links(*spot, |link, direction| {
+                    if direction == wanted {
+                        link.lost_per_thousand = u32::from(*per_thousand);
+                    }
+                });
+            }
+            Step::Mtu { spot, bytes } => self.with_links(*spot, |link, _| link.mtu = *bytes),
+            Step::Relay { region, state } => {
+                if let Some(relay) = self.relays.iter_mut().find(|relay| relay.region.0 == *region) {
+                    relay.set_state(*state, &mut self.world);
+                }
+            }
+            Step::Coordinator { up } => self.control.set_running(*up, &mut self.world),
+            Step::Policy(access) => {
+                let now = wattle_coordinator::Now { mono: now, wall: crate::wall(now) };
+                self.control.set_policy(access, now);
+            }
+            Step::Remove(node) => {
+                if let Some(key) = self.members[*node].key() {
+                    self.control.remove(&key, &self.world);
+                }
+            }
+            Step::PortMap { site, on } => self.grounds.map_ports(*site, *on, &mut self.world),
+            Step::Expect(_) => {}
+        }
+        self.judge.after(step, now);
     }
 
-    /// The node tells control what others shall know of it.
-    fn report(&mut self, index: usize, now: Instant) {
-        if !self.control_cut {
-            self.map_news.push((now + MAP_DELAY, self.nodes[index].facts()));
+    fn with_links(
+        &mut self,
+        spot: crate::transition::Spot,
+        change: impl Fn(&mut wattle_world::Link, wattle_world::Direction),
+    ) {
+        let host = |node: usize| self.members[node].host;
+        for direction in [wattle_world::Direction::In, wattle_world::Direction::Out] {
+            let link = match spot {
+                crate::transition::Spot::Site(site) => self.world.uplink_mut(self.grounds.id(site), direction),
+                crate::transition::Spot::Node(node) => self.world.access_mut(host(node), direction),
+            };
+            change(link, direction);
         }
     }
 
-    fn spread_map_news(&mut self, now: Instant) {
-        let (due, later) = std::mem::take(&mut self.map_news).into_iter().partition(|(at, _)| *at <= now);
-        self.map_news = later;
-        for (_, facts) in due {
-            for index in 0..self.nodes.len() {
-                let node = &mut self.nodes[index];
-                node.paths.upsert_peer(facts.clone(), now, &mut node.path_out);
-                self.carry_out(index);
+    fn next_moment(&self, end: Instant) -> Instant {
+        let members = self.members.iter().filter_map(|member| member.due);
+        let relays = self.relays.iter().filter_map(RelayServer::next_timeout);
+        let others = self.control.next_timeout(&self.world).into_iter().chain(self.traffic.next_timeout());
+        members.chain(relays).chain(others).min().unwrap_or(end).min(end)
+    }
+
+    fn handle_arrival(&mut self, Arrival { host, cargo }: Arrival) {
+        match self.actors.get(&host) {
+            Some(Actor::Member(index)) => {
+                let index = *index;
+                let stray = self.with_member(index, |member, ground| member.handle(cargo, ground));
+                if let Some(stray) = stray {
+                    self.note_stray(index, stray);
+                }
+            }
+            Some(Actor::Relay(index)) => self.relays[*index].handle(cargo, &mut self.world),
+            Some(Actor::Control) => self.control.handle(cargo, &mut self.world),
+            None => {}
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        for index in 0..self.members.len() {
+            if due(self.members[index].due) {
+                self.with_member(index, |member, ground| member.handle_timeout(ground));
             }
         }
-    }
-
-    fn say_what_is_due(&mut self, now: Instant) {
-        let due = |talk: &Talk| talk.next_at.is_some_and(|at| at <= now);
-        let peerings: Vec<(usize, usize)> =
-            self.talks.iter().filter(|(_, talk)| due(talk)).map(|(peering, _)| *peering).collect();
-        for (from, to) in peerings {
-            let Some(talk) = self.talks.get_mut(&(from, to)) else { continue };
-            talk.next_at = Some(now + TALK_INTERVAL);
-            let number = talk.said.len() as u64;
-            talk.said.push((now, false));
-            let peer = self.nodes[to].key;
-            self.nodes[from].note_outbound(peer, now);
-            self.carry_out(from);
-            self.send_data(from, to, DATA, number);
+        for relay in &mut self.relays {
+            if due(relay.next_timeout()) {
+                relay.handle_timeout(&mut self.world);
+            }
+        }
+        if due(self.control.next_timeout(&self.world)) {
+            self.control.handle_timeout(&mut self.world);
+        }
+        if due(self.traffic.next_timeout()) {
+            let wanted = self.traffic.handle_timeout(now);
+            self.send(wanted);
         }
     }
+
+    /// Hosts send packets into their tunnels.
+    fn send(&mut self, wanted: Vec<Wanted>) {
+        for wanted in wanted {
+            self.judge.note_said(&wanted, &self.traffic, self.world.now());
+            let (from, to) = (self.addresses[wanted.from], self.addresses[wanted.to]);
+            let Some(packet) = from.zip(to).and_then(|(from, to)| wanted.packet(from, to)) else { continue };
+            self.with_member(wanted.from, |member, ground| member.send_inner(&packet, ground));
+        }
+    }
+
+    /// A sealed packet came to one who cannot open it: is it another's?
+    fn note_stray(&mut self, at: usize, index: u32) {
+        let owner = self.members.iter().position(|member| {
+            member.index != at && member.tables().is_some_and(|tables| tables.opener(index).is_some())
+        });
+        if let Some(owner) = owner {
+            self.judge.note_misdirected(at, owner, self.world.now());
+        }
+    }
+
+    fn with_member<T>(&mut self, index: usize, act: impl FnOnce(&mut Member, &mut Ground<'_>) -> T) -> T {
+        let mut ground = Ground {
+            world: &mut self.world,
+            relays: &self.relay_addresses,
+            control: self.control_address,
+            traffic: &mut self.traffic,
+            addresses: &self.addresses,
+        };
+        let result = act(&mut self.members[index], &mut ground);
+        self.addresses[index] = self.members[index].address;
+        result
+    }
+}
+
+/// What a judge looks at.
+pub(crate) struct Judged<'a> {
+    pub(crate) members: &'a [Member],
+    pub(crate) traffic: &'a Traffic,
 }

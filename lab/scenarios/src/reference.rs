@@ -229,6 +229,11 @@ impl Reference {
         state.awake && state.running
     }
 
+    /// Whether the node was removed from the tailnet.
+    pub(crate) fn is_removed(&self, node: usize) -> bool {
+        self.nodes[node].removed
+    }
+
     pub(crate) fn is_allowed(&self, from: usize, to: usize) -> bool {
         let there = |node: usize| !self.nodes[node].removed;
         there(from) && there(to) && self.policy.allows(from, to)

@@ -1,0 +1,277 @@
+//! What must hold in every run (design, section 8), judged while it goes on and at its end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wattle_time::Instant;
+
+use crate::control::{self, ControlServer};
+use crate::member::Member;
+use crate::mesh::Judged;
+use crate::reference::{Reference, Verdict};
+use crate::scenario::Scenario;
+use crate::traffic::{Traffic, Transfer, Wanted};
+use crate::transition::{Expectation, Step};
+use crate::{Stall, limits};
+
+/// A packet that is under way may be overtaken by a change.
+const UNDER_WAY: Duration = Duration::from_secs(1);
+/// Of packets that chance may take, at least so many of a hundred come.
+const MANY_PERCENT: usize = 40;
+/// Fewer say nothing.
+const MANY_MIN: usize = 20;
+/// Two packets of one conversation are no further apart.
+const STEADY_GAP: Duration = Duration::from_secs(2);
+/// How far back a story looks when it expects a flow or silence.
+const LOOK_BACK: Duration = Duration::from_secs(3);
+
+/// The judge of a run.
+pub(crate) struct Judge {
+    pub(crate) reference: Reference,
+    names: Vec<String>,
+    /// One verdict for each packet said, in order.
+    verdicts: Vec<Verdict>,
+    violations: Vec<String>,
+    /// Transfers that had a way all the time.
+    unbroken: Vec<bool>,
+}
+
+impl Judge {
+    pub(crate) fn new(scenario: &Scenario, now: Instant) -> Self {
+        Self {
+            reference: Reference::new(scenario, now),
+            names: scenario.nodes.iter().map(|node| node.name.clone()).collect(),
+            verdicts: Vec::new(),
+            violations: Vec::new(),
+            unbroken: Vec::new(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, violation: String) {
+        if self.violations.len() < limits::VIOLATIONS_MAX {
+            self.violations.push(violation);
+        }
+    }
+
+    /// A packet is about to be sent.
+    pub(crate) fn note_said(&mut self, wanted: &Wanted, traffic: &Traffic, now: Instant) {
+        while self.verdicts.len() < traffic.said.len() {
+            let said = &traffic.said[self.verdicts.len()];
+            let verdict = self.reference.verdict(said.from, said.to, now);
+            self.verdicts.push(verdict);
+        }
+        _ = wanted;
+    }
+
+    /// Sealed packets for one came to another.
+    pub(crate) fn note_misdirected(&mut self, at: usize, owner: usize, now: Instant) {
+        if self.reference.is_settled(now) {
+            let (at, owner) = (&self.names[at], &self.names[owner]);
+            self.note(format!("{}: data for {owner} goes to {at}", clock(now)));
+        }
+    }
+
+    /// Before something happens: what must hold now.
+    pub(crate) fn before(&mut self, step: &Step, judged: &mut Judged<'_>, now: Instant) {
+        self.check_direct(judged, now);
+        if let Step::Expect(expectation) = step {
+            self.expect(*expectation, judged, now);
+        }
+    }
+
+    /// After something happened.
+    pub(crate) fn after(&mut self, step: &Step, now: Instant) {
+        if let Step::Transfer { .. } = step {
+            self.unbroken.push(true);
+        }
+        self.reference.apply(step, now);
+    }
+
+    /// After each change: which transfers still have a way.
+    pub(crate) fn note_ways(&mut self, traffic: &Traffic) {
+        for (transfer, unbroken) in traffic.transfers.iter().zip(&mut self.unbroken) {
+            if !transfer.is_over() {
+                *unbroken &= self.reference.has_way(transfer.from, transfer.to)
+                    && self.reference.is_allowed(transfer.from, transfer.to);
+            }
+        }
+    }
+
+    fn check_direct(&mut self, judged: &Judged<'_>, now: Instant) {
+        for a in 0..judged.members.len() {
+            for b in 0..a {
+                let talk = |from: usize, to: usize| judged.traffic.steady.get(&(from, to));
+                let Some((there, back)) = talk(a, b).zip(talk(b, a)) else { continue };
+                if now.since(there.1) > STEADY_GAP || now.since(back.1) > STEADY_GAP {
+                    continue;
+                }
+                let since = there.0.max(back.0);
+                if self.reference.must_be_direct(a, b, since, now) && !are_direct(judged.members, a, b, now) {
+                    let why = [(a, b), (b, a)].map(|(from, to)| route_text(judged.members, from, to, now));
+                    let (a, b) = (&self.names[a], &self.names[b]);
+                    self.note(format!("{}: {a} and {b} are not direct: {}", clock(now), why.join("; ")));
+                }
+            }
+        }
+    }
+
+    fn expect(&mut self, expectation: Expectation, judged: &Judged<'_>, now: Instant) {
+        let kept = match expectation {
+            Expectation::Direct(a, b) => are_direct(judged.members, a, b, now),
+            Expectation::Relayed(a, b) => route(judged.members, a, b, now).is_some_and(|route| route.relay.is_some()),
+            Expectation::Flows(a, b) => {
+                let recent = |at: Instant| now.since(at) <= LOOK_BACK;
+                judged.traffic.said.iter().rev().take_while(|said| recent(said.at)).any(|said| {
+                    (said.from, said.to) == (a, b) && said.came.is_some()
+                })
+            }
+            Expectation::Silent => judged.members.iter().all(|member| member.is_silent_since(now, SILENCE)),
+        };
+        if !kept {
+            let routes = match expectation {
+                Expectation::Direct(a, b) | Expectation::Relayed(a, b) | Expectation::Flows(a, b) => {
+                    [(a, b), (b, a)].map(|(from, to)| route_text(judged.members, from, to, now)).join("; ")
+                }
+                Expectation::Silent => String::new(),
+            };
+            self.note(format!("{}: expected {expectation:?}: {routes}", clock(now)));
+        }
+    }
+
+    /// At the end of the talking.
+    pub(crate) fn finish(&mut self, judged: &mut Judged<'_>, control: &ControlServer, world: &wattle_world::World) {
+        let now = world.now();
+        self.check_direct(judged, now);
+        self.check_packets(judged.traffic, now);
+        for member in judged.members {
+            self.check_map(member, control, world);
+            self.check_tables(member);
+            let faults: Vec<String> = member.faults.clone();
+            // Whoever was removed is refused, and that is right.
+            let may_be_refused = self.reference.is_removed(member.index);
+            faults.into_iter().filter(|_| !may_be_refused).for_each(|fault| self.note(fault));
+        }
+        let astray = judged.traffic.astray.clone();
+        astray.into_iter().for_each(|what| self.note(what));
+    }
+
+    fn check_packets(&mut self, traffic: &Traffic, now: Instant) {
+        let changes = self.reference.changes.clone();
+        let overtaken = |at: Instant| {
+            let next = changes.iter().copied().find(|change| *change > at).unwrap_or(now);
+            next.since(at) <= UNDER_WAY
+        };
+        let (mut lost, mut many, mut forbidden) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for (said, verdict) in traffic.said.iter().zip(&self.verdicts) {
+            match verdict {
+                Verdict::Must if said.came.is_none() && !overtaken(said.at) => {
+                    let entry = lost.entry((said.from, said.to)).or_insert((0u32, said.at, said.at));
+                    *entry = (entry.0 + 1, entry.1, said.at);
+                }
+                Verdict::Many if !overtaken(said.at) => {
+                    let (count, came) = many.entry((said.from, said.to)).or_insert((0usize, 0usize));
+                    (*count, *came) = (*count + 1, *came + usize::from(said.came.is_some()));
+                }
+                Verdict::MustNot if said.came.is_some() => {
+                    forbidden.push((said.at, said.from, said.to));
+                }
+                Verdict::Must | Verdict::Many | Verdict::MustNot | Verdict::Open => {}
+            }
+        }
+        for (at, from, to) in forbidden {
+            let (at, from, to) = (clock(at), &self.names[from], &self.names[to]);
+            let violation = format!("{at}: a packet of {from} came to {to}, which no policy allows");
+            self.note(violation);
+        }
+        for ((from, to), (count, first, last)) in lost {
+            let (from, to, first, last) = (&self.names[from], &self.names[to], clock(first), clock(last));
+            let violation = format!("{first} to {last}: {count} packets of {from} did not come to {to}");
+            self.note(violation);
+        }
+        for ((from, to), (count, came)) in many {
+            if count >= MANY_MIN && came * 100 < count * MANY_PERCENT {
+                let (from, to) = (&self.names[from], &self.names[to]);
+                self.note(format!("only {came} of {count} packets of {from} came to {to}"));
+            }
+        }
+    }
+
+    fn check_map(&mut self, member: &Member, control: &ControlServer, world: &wattle_world::World) {
+        if !self.reference.must_know_all(member.index, world.now()) {
+            return;
+        }
+        let name = &self.names[member.index];
+        let (Some(node), Some(key)) = (member.node(), member.key()) else { return };
+        let violation = match control.map_of(&key, world) {
+            None => Some(format!("{name} is not known to the coordination server")),
+            Some(map) => control::difference(node.map(), &map).map(|what| format!("the map of {name}: {what}")),
+        };
+        violation.into_iter().for_each(|violation| self.note(violation));
+    }
+
+    fn check_tables(&mut self, member: &Member) {
+        let Some(tables) = member.tables() else { return };
+        let peers = tables.peers.iter().flatten().count();
+        if tables.openers.len() > limits::SESSIONS_PER_PEER_MAX * peers {
+            self.note(format!("{} has {} sessions with {peers} peers", self.names[member.index], tables.openers.len()));
+        }
+    }
+
+    /// After a while without traffic.
+    pub(crate) fn check_silence(&mut self, members: &[Member], now: Instant) {
+        if !self.reference.all_have_relays() || !self.reference.is_settled(now) {
+            return;
+        }
+        for member in members {
+            if self.reference.is_there(member.index) && !member.is_silent_since(now, SILENCE) {
+                let why = member.node().and_then(wattle_node::Node::next_timeout).map_or("", |deadline| deadline.why);
+                self.note(format!("{}: {} still sends datagrams ({why})", clock(now), self.names[member.index]));
+            }
+        }
+    }
+
+    /// The longest time without progress of each transfer.
+    pub(crate) fn stalls(&self, traffic: &Traffic, now: Instant) -> Vec<Stall> {
+        let stall = |(transfer, unbroken): (&Transfer, &bool)| Stall {
+            from: transfer.from,
+            to: transfer.to,
+            longest: transfer.longest_stall(now),
+            had_way: *unbroken,
+            done: transfer.done_at.map(|at| at.since(transfer.began_at)),
+        };
+        traffic.transfers.iter().zip(&self.unbroken).map(stall).collect()
+    }
+
+    pub(crate) fn into_violations(self) -> Vec<String> {
+        self.violations
+    }
+}
+
+/// How long nobody may have sent anything to be silent.
+const SILENCE: Duration = Duration::from_secs(10);
+
+fn route(members: &[Member], from: usize, to: usize, now: Instant) -> Option<wattle_path::Route> {
+    let (node, key) = (members[from].node()?, members[to].key()?);
+    let now = wattle_node::Now { mono: now, wall: crate::wall(now) };
+    node.peers(now).find(|peer| peer.node.key == key).map(|peer| peer.route)
+}
+
+fn are_direct(members: &[Member], a: usize, b: usize, now: Instant) -> bool {
+    [(a, b), (b, a)].into_iter().all(|(from, to)| {
+        route(members, from, to, now).is_some_and(|route| route.udp.is_some() && route.relay.is_none())
+    })
+}
+
+fn route_text(members: &[Member], from: usize, to: usize, now: Instant) -> String {
+    let (Some(node), Some(key)) = (members[from].node(), members[to].key()) else { return "does not run".to_owned() };
+    let now = wattle_node::Now { mono: now, wall: crate::wall(now) };
+    node.peers(now).find(|peer| peer.node.key == key).map_or_else(
+        || "does not know the other".to_owned(),
+        |peer| format!("{:?} ({})", peer.route, peer.why),
+    )
+}
+
+/// A moment, as stories count it.
+pub(crate) fn clock(at: Instant) -> String {
+    format!("{:.3}s", at.since(crate::START).as_secs_f64())
+}
