@@ -102,9 +102,8 @@ impl ControlServer {
     pub(crate) fn set_policy(&mut self, access: &Access, now: Now) {
         let tag = |node: usize| format!("\"{}\"", self.tag(node));
         let owners: Vec<String> = (0..self.names.len()).map(|node| format!("{}: []", tag(node))).collect();
-        let rule = |source: &str, target: &str| {
-            format!(r#"{{"action": "accept", "src": [{source}], "dst": ["{target}:*"]}}"#)
-        };
+        let rule =
+            |source: &str, target: &str| format!(r#"{{"action": "accept", "src": [{source}], "dst": ["{target}:*"]}}"#);
         let rules: Vec<String> = match access {
             Access::All => vec![rule("\"*\"", "*")],
             Access::Pairs(pairs) => pairs.iter().map(|(from, to)| rule(&tag(*from), &self.tag(*to))).collect(),

@@ -121,9 +121,13 @@ impl Judge {
             Expectation::Relayed(a, b) => route(judged.members, a, b, now).is_some_and(|route| route.relay.is_some()),
             Expectation::Flows(a, b) => {
                 let recent = |at: Instant| now.since(at) <= LOOK_BACK;
-                judged.traffic.said.iter().rev().take_while(|said| recent(said.at)).any(|said| {
-                    (said.from, said.to) == (a, b) && said.came.is_some()
-                })
+                judged
+                    .traffic
+                    .said
+                    .iter()
+                    .rev()
+                    .take_while(|said| recent(said.at))
+                    .any(|said| (said.from, said.to) == (a, b) && said.came.is_some())
             }
             Expectation::Silent => judged.members.iter().all(|member| member.is_silent_since(now, SILENCE)),
         };
@@ -265,10 +269,9 @@ fn are_direct(members: &[Member], a: usize, b: usize, now: Instant) -> bool {
 fn route_text(members: &[Member], from: usize, to: usize, now: Instant) -> String {
     let (Some(node), Some(key)) = (members[from].node(), members[to].key()) else { return "does not run".to_owned() };
     let now = wattle_node::Now { mono: now, wall: crate::wall(now) };
-    node.peers(now).find(|peer| peer.node.key == key).map_or_else(
-        || "does not know the other".to_owned(),
-        |peer| format!("{:?} ({})", peer.route, peer.why),
-    )
+    node.peers(now)
+        .find(|peer| peer.node.key == key)
+        .map_or_else(|| "does not know the other".to_owned(), |peer| format!("{:?} ({})", peer.route, peer.why))
 }
 
 /// A moment, as stories count it.

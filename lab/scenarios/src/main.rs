@@ -19,7 +19,10 @@ const FAILURES_TOLD_MAX: usize = 20;
 const TRACE_LINES: usize = 1_000_000;
 
 #[derive(Parser)]
-#[command(name = "scenarios", about = "Plays scenarios in a simulated internet and holds them against what must be true")]
+#[command(
+    name = "scenarios",
+    about = "Plays scenarios in a simulated internet and holds them against what must be true"
+)]
 struct Arguments {
     /// Play these seeds, such as 0..10000 or 4711
     #[arg(long, value_parser = seeds)]
@@ -119,7 +122,12 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
                 enough.store(failures.len() >= FAILURES_TOLD_MAX, Ordering::Relaxed);
             }
             if played.is_multiple_of(500) {
-                eprint!("\r{played} of {} seeds, {} failed, {:?}  ", seeds.end - seeds.start, failures.len(), began.elapsed());
+                eprint!(
+                    "\r{played} of {} seeds, {} failed, {:?}  ",
+                    seeds.end - seeds.start,
+                    failures.len(),
+                    began.elapsed()
+                );
                 _ = std::io::stderr().flush();
             }
         }

@@ -301,9 +301,10 @@ impl Member {
         let process = self.process.as_mut()?;
         let (mut handoffs, mut queue) = (Vec::new(), VecDeque::new());
         let index = wattle_tunnel::receiver_index(&message);
-        let received = wattle_node::inbound(&process.tables, &Origin::new(way), &mut message, now.mono, &mut |handoff| {
-            handoffs.push(handoff);
-        });
+        let received =
+            wattle_node::inbound(&process.tables, &Origin::new(way), &mut message, now.mono, &mut |handoff| {
+                handoffs.push(handoff);
+            });
         let stray = index.filter(|_| received == Err(DropReason::NoSession));
         let packet = received.ok().flatten().map(<[u8]>::to_vec);
         for handoff in handoffs {

@@ -242,7 +242,8 @@ impl Reference {
     /// Whether every node that runs can reach a relay: one that cannot goes on trying.
     pub(crate) fn all_have_relays(&self) -> bool {
         let relay = self.relays.values().any(|state| *state == RelayState::Up);
-        (0..self.nodes.len()).all(|node| !self.is_there(node) || (relay && self.has_internet(node) && self.has_udp(node)))
+        (0..self.nodes.len())
+            .all(|node| !self.is_there(node) || (relay && self.has_internet(node) && self.has_udp(node)))
             && self.coordinator
             && self.nodes.iter().all(|node| !node.removed)
     }
@@ -330,9 +331,9 @@ impl Reference {
 
     fn control_came_back(&self, a: usize, b: usize) -> bool {
         [a, b].iter().any(|node| self.nodes[*node].contact_lost > Instant::ORIGIN)
-            && [a, b].iter().any(|node| {
-                self.nodes[*node].contact.is_some_and(|since| self.changed_at.since(since) < BACK_WITHIN)
-            })
+            && [a, b]
+                .iter()
+                .any(|node| self.nodes[*node].contact.is_some_and(|since| self.changed_at.since(since) < BACK_WITHIN))
     }
 
     fn note_contacts(&mut self, now: Instant) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::mesh::{Judged, Mesh};
 use crate::{START, Scenario};
 
-/// After the last word nodes may look after their paths for so long (`SESSION_ACTIVE`, and some slack), and then ten
-/// seconds of silence follow.
-const UNTIL_SILENT: Duration = Duration::from_secs(70);
+/// After the last word the tunnel may answer twice (its passive keepalive comes 10 s after a packet), each of which keeps
+/// paths warm for 45 s; then ten seconds of silence follow.
+const UNTIL_SILENT: Duration = Duration::from_secs(80);
 
 /// What became of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

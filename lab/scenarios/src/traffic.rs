@@ -85,11 +85,6 @@ impl Traffic {
         self.transfers.iter_mut().for_each(Transfer::give_up);
     }
 
-    /// Whether somebody still says something.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.tells.is_empty() && self.transfers.iter().all(|transfer| transfer.next_timeout().is_none())
-    }
-
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let tells = self.tells.iter().map(|tell| tell.next);
         tells.chain(self.transfers.iter().filter_map(Transfer::next_timeout)).min()
@@ -126,7 +121,8 @@ impl Traffic {
                 Some(said) if said.to == at && said.came.is_none() => said.came = Some(now),
                 Some(said) => {
                     let what = if said.to == at { "twice" } else { "to another" };
-                    self.astray.push(format!("packet {number} from {} for {} came {what}, at {at}", said.from, said.to));
+                    self.astray
+                        .push(format!("packet {number} from {} for {} came {what}, at {at}", said.from, said.to));
                 }
                 None => self.astray.push(format!("a packet that nobody said came at {at}")),
             }

@@ -311,9 +311,11 @@ fn dependence(word: &str) -> Result<Dependence, String> {
 }
 
 fn block(word: &str) -> Result<Block, String> {
-    BLOCKS.iter().find(|(name, _)| *name == word).map(|(_, block)| *block).ok_or_else(|| {
-        format!("{word:?} cannot be blocked: {}", BLOCKS.map(|(name, _)| name).join(", "))
-    })
+    BLOCKS
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, block)| *block)
+        .ok_or_else(|| format!("{word:?} cannot be blocked: {}", BLOCKS.map(|(name, _)| name).join(", ")))
 }
 
 const BLOCKS: [(&str, Block); 5] = [
