@@ -22,6 +22,12 @@ pub struct LocalNetwork {
 }
 
 impl LocalNetwork {
+    /// Whether it has addresses of each family that lead anywhere, IPv4 first.
+    pub fn families(&self) -> (bool, bool) {
+        let useful = |address: &&IpAddr| !address.is_unspecified() && !address.is_loopback();
+        (self.addresses.iter().filter(useful).any(IpAddr::is_ipv4), self.has_ipv6())
+    }
+
     /// Whether an IPv6 server may be reachable.
     pub(crate) fn has_ipv6(&self) -> bool {
         let routable = |address: &IpAddr| matches!(address, IpAddr::V6(ip) if !ip.is_unicast_link_local());

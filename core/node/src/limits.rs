@@ -19,6 +19,8 @@ pub(crate) const PING_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const DNS_QUERIES_WAITING_MAX: usize = 256;
 /// How long a DNS query waits for an upstream.
 pub(crate) const DNS_PATIENCE: Duration = Duration::from_secs(10);
+/// After a pause this long what goes out is a new burst, of which an answer is awaited from its first packet on.
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 /// Activity with one peer is told to the slow half this often at most; path timers need no finer.
 pub(crate) const ACTIVITY_EVERY: Duration = Duration::from_secs(1);
 /// How often the wall clock is handed to the tunnel for its time stamps.

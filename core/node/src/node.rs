@@ -17,6 +17,7 @@ use wattle_filter::{Filter, Flows};
 use wattle_keys::{NodePrivate, NodePublic};
 use wattle_netcheck::{LocalNetwork, Netcheck};
 use wattle_netmap::{Netmap, NodeId};
+use wattle_path::Families;
 use wattle_session::Session;
 use wattle_time::{Deadline, Instant, UnixTime, earliest};
 
@@ -56,12 +57,16 @@ pub struct Node {
     session: Session,
     engine: Option<Engine>,
     netcheck: Netcheck,
+    /// Address families of our network, for the next engine.
+    families: Families,
     relays: RelayLinks,
     map: Netmap,
     resolver: Resolver,
     service: Service,
     pings: Pings,
     ids: BTreeMap<NodeId, NodePublic>,
+    /// The same the other way round.
+    id_of: BTreeMap<NodePublic, NodeId>,
     slots: Slots,
     /// Peers that relay for us.
     peer_relays: BTreeSet<NodeId>,
@@ -114,12 +119,14 @@ impl Node {
             session,
             engine: None,
             netcheck: Netcheck::new(public, bytes(&mut rng), now.mono),
+            families: Families::default(),
             relays: RelayLinks::default(),
             resolver: Resolver::of_netmap(&map),
             map,
             service: Service::default(),
             pings: Pings::default(),
             ids: BTreeMap::new(),
+            id_of: BTreeMap::new(),
             slots: Slots::default(),
             peer_relays: BTreeSet::new(),
             stranger: None,
@@ -145,6 +152,10 @@ impl Node {
 
     /// Our own addresses and ports: at the start, and whenever they change.
     pub fn set_network(&mut self, network: LocalNetwork, now: Now, out: &mut Out) {
+        let (v4, v6) = network.families();
+        self.families = Families { v4, v6 };
+        let families = self.families;
+        self.with_paths(now, out, |paths, mono, effects| paths.set_families(families, mono, effects));
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.set_local(network, mono, effects));
         self.finish(out);
     }
@@ -233,7 +244,10 @@ impl Node {
     fn adopt(&mut self, key: NodePrivate, now: Now) {
         let seeds =
             EngineSeeds { tunnels: bytes(&mut self.rng), paths: bytes(&mut self.rng), disco: bytes(&mut self.rng) };
-        self.engine = Some(Engine::new(key, &seeds, now.mono, now.wall));
+        let mut engine = Engine::new(key, &seeds, now.mono, now.wall);
+        // It has no peers yet, so nothing is caused.
+        engine.paths.set_families(self.families, now.mono, &mut wattle_path::Out::default());
+        self.engine = Some(engine);
         self.initiated.clear();
         self.tables.openers.clear();
         for peer in self.tables.peers.iter_mut().flatten() {

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wattle_filter::{Filter, Flows};
 use wattle_keys::NodePublic;
-use wattle_path::Route;
+use wattle_path::{Route, Traffic};
 use wattle_time::Instant;
 use wattle_tunnel::{Opener, Sealer};
 
-use crate::limits::ACTIVITY_EVERY;
+use crate::limits::{ACTIVITY_EVERY, PAUSE};
 use crate::{Routes, Slot};
 
 /// Everything that a packet's way depends on, at one moment.
@@ -74,26 +74,44 @@ impl Tables {
     }
 }
 
-/// When packets last went to and came from a peer. Each side has one writer; the slow half is told at most once a
-/// second, and at once when the way changes.
+/// When packets last went to and came from a peer. Each side has one writer and a cache line of its own; the slow half
+/// is told at most once a second, and at once when the way changes. It may look at the exact times whenever it wants.
 #[derive(Debug, Default)]
 pub struct Activity {
-    outbound: AtomicU64,
+    outbound: Departures,
     /// Direct ways and relayed ones apart: while a path is on trial every packet comes by both, and that is no change.
     inbound: [Arrivals; 2],
 }
 
-/// The last report of packets that came.
+/// Packets that went. Zero means never.
 #[derive(Debug, Default)]
+#[repr(align(64))]
+struct Departures {
+    told: AtomicU64,
+    last: AtomicU64,
+    /// The first after a pause.
+    burst: AtomicU64,
+}
+
+/// Packets that came.
+#[derive(Debug, Default)]
+#[repr(align(64))]
 struct Arrivals {
     told: AtomicU64,
     way: AtomicU64,
+    last: AtomicU64,
 }
 
 impl Activity {
     /// Notes that a packet went; whether the slow half should hear of it.
     pub fn note_outbound(&self, now: Instant) -> bool {
-        due(&self.outbound, now)
+        let Departures { told, last, burst } = &self.outbound;
+        let former = last.load(Ordering::Relaxed);
+        note(last, former, now);
+        if former == 0 || now.since(Instant::from_nanos(former)) >= PAUSE {
+            burst.store(now.as_nanos().max(1), Ordering::Relaxed);
+        }
+        due(told, now)
     }
 
     /// Notes that a packet came by a way; whether the slow half should hear of it. The lowest bit of the way's hash tells
@@ -101,8 +119,30 @@ impl Activity {
     pub fn note_inbound(&self, now: Instant, way: u64) -> bool {
         let [direct, relayed] = &self.inbound;
         let arrivals = if way & 1 == 0 { direct } else { relayed };
-        let moved = arrivals.way.swap(way, Ordering::Relaxed) != way;
+        let moved = arrivals.way.load(Ordering::Relaxed) != way;
+        if moved {
+            arrivals.way.store(way, Ordering::Relaxed);
+        }
+        note(&arrivals.last, arrivals.last.load(Ordering::Relaxed), now);
         due(&arrivals.told, now) || moved
+    }
+
+    /// What went and came, as paths want to know it.
+    pub fn traffic(&self) -> Traffic {
+        let [direct, _] = &self.inbound;
+        let time = |cell: &AtomicU64| Some(cell.load(Ordering::Relaxed)).filter(|nanos| *nanos != 0);
+        Traffic {
+            sent_at: time(&self.outbound.last).map(Instant::from_nanos),
+            burst_at: time(&self.outbound.burst).map(Instant::from_nanos),
+            direct_at: time(&direct.last).map(Instant::from_nanos),
+        }
+    }
+}
+
+/// Packets of one batch have one time: only the first of them writes.
+fn note(last: &AtomicU64, former: u64, now: Instant) {
+    if former != now.as_nanos() {
+        last.store(now.as_nanos().max(1), Ordering::Relaxed);
     }
 }
 
@@ -133,6 +173,21 @@ mod tests {
         assert!(!activity.note_inbound(start, 2));
         assert!(activity.note_inbound(start, 4));
         assert!(!activity.note_inbound(start, 4));
+    }
+
+    #[test]
+    fn a_burst_begins_after_a_pause_and_relayed_packets_say_nothing_of_direct_ones() {
+        let activity = Activity::default();
+        let at = |ms| Instant::from_nanos(5_000_000_000) + Duration::from_millis(ms);
+        assert_eq!(activity.traffic(), Traffic::default());
+        for ms in [0, 400, 1300, 2400, 2500] {
+            activity.note_outbound(at(ms));
+        }
+        activity.note_inbound(at(2600), 3);
+        let traffic = Traffic { sent_at: Some(at(2500)), burst_at: Some(at(2400)), direct_at: None };
+        assert_eq!(activity.traffic(), traffic);
+        activity.note_inbound(at(2700), 2);
+        assert_eq!(activity.traffic().direct_at, Some(at(2700)));
     }
 
     #[test]

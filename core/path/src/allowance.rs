@@ -1,8 +1,17 @@
-//! How many calls of a peer are heeded: a bucket of tokens.
+//! How much may be done at once and in the long run: a bucket of tokens that is full at first.
+
+use std::time::Duration;
 
 use wattle_time::Instant;
 
-use crate::limits::{CALL_INTERVAL_MIN, CALLS_AT_ONCE_MAX};
+/// What a bucket holds and how it fills.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    /// Tokens of a full bucket.
+    pub(crate) at_once: u32,
+    /// One comes back in this time.
+    pub(crate) every: Duration,
+}
 
 /// Full at first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,9 +22,9 @@ pub(crate) struct Allowance {
 
 impl Allowance {
     /// Takes a token if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let whole_at = self.whole_at.map_or(now, |whole| whole.max(now)) + CALL_INTERVAL_MIN;
-        let may = whole_at.since(now) <= CALL_INTERVAL_MIN * CALLS_AT_ONCE_MAX;
+    pub(crate) fn take(&mut self, rate: Rate, now: Instant) -> bool {
+        let whole_at = self.whole_at.map_or(now, |whole| whole.max(now)) + rate.every;
+        let may = whole_at.since(now) <= rate.every * rate.at_once;
         if may {
             self.whole_at = Some(whole_at);
         }
@@ -25,17 +34,16 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::limits::CALLS;
 
     #[test]
     fn a_few_at_once_and_then_one_a_second() {
         let mut allowance = Allowance::default();
         let now = Instant::ORIGIN + Duration::from_secs(9);
-        let at_once = (0..100).filter(|_| allowance.take(now)).count();
-        assert_eq!(at_once, CALLS_AT_ONCE_MAX as usize);
-        let later = (1..=1000).filter(|ms| allowance.take(now + Duration::from_millis(*ms * 10))).count();
+        let at_once = (0..100).filter(|_| allowance.take(CALLS, now)).count();
+        assert_eq!(at_once, CALLS.at_once as usize);
+        let later = (1..=1000).filter(|ms| allowance.take(CALLS, now + Duration::from_millis(*ms * 10))).count();
         assert_eq!(later, 10);
     }
 }

@@ -8,21 +8,21 @@ use wattle_time::Instant;
 
 use crate::limits::CANDIDATES_MAX;
 use crate::score::Quality;
-use crate::timing::{HEARD, PING_INTERVAL_MIN, REFUSAL, REFUSAL_MAX};
+use crate::timing::{HEARD, PING_INTERVAL_MIN, REFUSAL, REFUSAL_MAX, SMOOTHED};
 
 /// What we know of one address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Candidate {
     /// The map names it.
-    in_map: bool,
+    pub(crate) in_map: bool,
     /// The peer's last call named it.
-    called: bool,
+    pub(crate) called: bool,
     /// A ping or data came from it.
-    heard_at: Option<Instant>,
-    pinged_at: Option<Instant>,
+    pub(crate) heard_at: Option<Instant>,
+    pub(crate) pinged_at: Option<Instant>,
     pinged_back_at: Option<Instant>,
-    answered_at: Option<Instant>,
-    /// Of the last answer; `None` until there is one, and again after a network change.
+    pub(crate) answered_at: Option<Instant>,
+    /// Of the last answers, smoothed; `None` until there is one, and again after a network change.
     pub(crate) latency: Option<Duration>,
     /// Where its last answer came from. A peer with several interfaces may answer from another address of its own.
     pub(crate) answers_from: Option<SocketAddr>,
@@ -57,9 +57,26 @@ impl Candidate {
     }
 
     pub(crate) fn note_pong(&mut self, latency: Duration, from: SocketAddr, now: Instant) {
-        self.latency = Some(latency);
         self.answers_from = Some(from);
+        self.note_answer(latency, now);
+    }
+
+    /// A sealed ping that went there alone was answered.
+    pub(crate) fn note_passed(&mut self, latency: Duration, now: Instant) {
+        self.refusal = None;
+        self.note_answer(latency, now);
+    }
+
+    fn note_answer(&mut self, latency: Duration, now: Instant) {
+        // What was measured long ago says nothing of now.
+        let lately = self.latency.filter(|_| self.answered_since(now - SMOOTHED));
+        self.latency = Some(lately.map_or(latency, |smoothed| (smoothed * 3 + latency) / 4));
         self.answered_at = Some(now);
+    }
+
+    /// It may be pinged at once.
+    pub(crate) fn hurry(&mut self) {
+        self.pinged_at = None;
     }
 
     /// Authenticated data came from it: whatever was held against it is disproved.
@@ -74,12 +91,21 @@ impl Candidate {
     }
 
     pub(crate) fn is_refused(&self, now: Instant) -> bool {
-        self.refusal.is_some_and(|refusal| now < refusal.until)
+        self.refused_until(now).is_some()
+    }
+
+    pub(crate) fn refused_until(&self, now: Instant) -> Option<Instant> {
+        self.refusal.map(|refusal| refusal.until).filter(|until| now < *until)
     }
 
     /// Everything measured belongs to a network, or a run of the peer, that is gone.
     pub(crate) fn reset(&mut self) {
         *self = Self { in_map: self.in_map, called: self.called, heard_at: self.heard_at, ..Self::default() };
+    }
+
+    /// Whether it has answered at that time or later.
+    pub(crate) fn answered_since(&self, time: Instant) -> bool {
+        self.answered_at.is_some_and(|answered| answered >= time)
     }
 
     fn last_sign(&self) -> Option<Instant> {
@@ -137,7 +163,7 @@ impl Candidates {
         for address in endpoints {
             let candidate = self.insert(*address, best);
             candidate.called = true;
-            candidate.pinged_at = None;
+            candidate.hurry();
         }
         self.drop_unsupported(best);
         let left_best = called_best && best.is_some_and(|best| !endpoints.contains(&best));
@@ -164,6 +190,15 @@ impl Candidates {
     pub(crate) fn quality(&self, address: &SocketAddr) -> Option<Quality> {
         let latency = self.0.get(address)?.latency?;
         Some(Quality { address: *address, latency })
+    }
+
+    /// Where the address's last answer came from.
+    pub(crate) fn answers_from(&self, address: &SocketAddr) -> Option<SocketAddr> {
+        self.0.get(address)?.answers_from
+    }
+
+    pub(crate) fn get(&self, address: &SocketAddr) -> Option<&Candidate> {
+        self.0.get(address)
     }
 
     fn drop_unsupported(&mut self, best: Option<SocketAddr>) {

@@ -10,7 +10,7 @@ use wattle_wire::disco::{CallMeMaybe, Envelope, Message, Ping, Pong, Transaction
 use wattle_wire::geneve::{Header, Payload};
 
 use crate::limits::NODES_PER_DISCO_KEY_MAX;
-use crate::{Out, Transmit, Way};
+use crate::{Out, ProofToken, Transmit, Way};
 
 /// Opens what known keys sealed, and seals to them.
 pub(crate) struct Disco {
@@ -108,6 +108,9 @@ impl Correspondent {
     }
 }
 
+/// A ping without padding: magic, key, nonce, box; type, version, number, node key.
+const PING_LENGTH: usize = 6 + 32 + NONCE_LENGTH + 16 + 2 + 12 + 32;
+
 /// Writes disco messages to one peer.
 pub(crate) struct Pen<'a> {
     node: NodePublic,
@@ -120,10 +123,23 @@ pub(crate) struct Pen<'a> {
 impl Pen<'_> {
     /// Sends a ping; its pong will carry the returned number.
     pub(crate) fn ping(&mut self, to: Way) -> TransactionId {
+        self.padded_ping(to, 0)
+    }
+
+    /// Sends a ping that makes a UDP payload of `length` bytes, if that is more than it needs.
+    pub(crate) fn padded_ping(&mut self, to: Way, length: u16) -> TransactionId {
         let mut transaction = TransactionId([0; 12]);
         self.rng.fill_bytes(&mut transaction.0);
-        self.write(to, &Message::Ping(Ping { transaction, node: Some(self.node), padding: 0 }));
+        let padding = usize::from(length).saturating_sub(PING_LENGTH);
+        self.write(to, &Message::Ping(Ping { transaction, node: Some(self.node), padding }));
         transaction
+    }
+
+    /// A number for a sealed ping.
+    pub(crate) fn proof_token(&mut self) -> ProofToken {
+        let mut token = ProofToken([0; 8]);
+        self.rng.fill_bytes(&mut token.0);
+        token
     }
 
     /// Answers a ping that came from `to`.

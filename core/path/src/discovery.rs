@@ -1,31 +1,42 @@
-//! The search for paths to one peer that is in use: rounds of pings, heartbeats, nomination.
+//! The search for paths to one peer that is in use. What comes in and when things are due stands here; the parts are in
+//! `rounds` (which candidates are pinged when), `choice` (which of those that answer is used) and `watch` (whether data
+//! passes there).
 //!
 //! It exists from the first traffic or message on, until the peer has been quiet for long ([`FORGET`]).
+
+mod choice;
+mod rounds;
+mod watch;
 
 use std::net::SocketAddr;
 
 use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_time::Instant;
-use wattle_wire::disco::TransactionId;
 
 use crate::allowance::Allowance;
-use crate::best::{Best, Verdict};
+use crate::best::Best;
 use crate::candidate::Candidates;
+use crate::challenger::Challenger;
 use crate::disco::Pen;
-use crate::limits::PENDING_PINGS_MAX;
-use crate::score::Quality;
-use crate::timing::{
-    ENDPOINTS_FRESH, FORGET, GOOD_ENOUGH_LATENCY, HEARTBEAT, PING_TIMEOUT, RETRIES, SESSION_ACTIVE, UPGRADE_INTERVAL,
-};
-use crate::{Event, PingId, Way};
+use crate::limits::{ALL_PINGS, CALLS};
+use crate::mtu::PathMtu;
+use crate::sealed::SealedPings;
+use crate::timing::{ENDPOINTS_FRESH, FORGET, HEARTBEAT, PING_TIMEOUT, SESSION_ACTIVE};
+use crate::{Event, Families, PingId, Way};
+use rounds::SentPing;
+use watch::Watch;
 
 /// What is known and under way about the paths to one peer.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     pub(crate) candidates: Candidates,
     pub(crate) best: Option<Best>,
+    pub(crate) mtu: PathMtu,
+    challenger: Option<Challenger>,
+    watch: Watch,
     pings: Vec<SentPing>,
+    sealed: SealedPings,
     outbound_at: Option<Instant>,
     used_at: Instant,
     heartbeat_due: Option<Instant>,
@@ -33,17 +44,9 @@ pub(crate) struct Discovery {
     /// Rounds since the last new fact, without a trusted path.
     fruitless: usize,
     calls: Allowance,
+    budget: Allowance,
     /// The last call told old endpoints: call again when there are fresh ones.
     pub(crate) owes_call: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct SentPing {
-    transaction: TransactionId,
-    to: Way,
-    sent_at: Instant,
-    /// A person waits for the answer.
-    asked: Option<PingId>,
 }
 
 /// Our own endpoints, as peers are told them.
@@ -59,6 +62,9 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) peer: NodePublic,
     pub(crate) relay: Option<RegionId>,
     pub(crate) own: &'a OwnEndpoints,
+    pub(crate) families: Families,
+    /// Of all peers together.
+    pub(crate) budget: &'a mut Allowance,
     /// When both ends insist on different paths, this one gives in.
     pub(crate) yields: bool,
     pub(crate) now: Instant,
@@ -67,6 +73,15 @@ pub(crate) struct Surroundings<'a> {
 impl Surroundings<'_> {
     fn relay_way(&self) -> Option<Way> {
         self.relay.map(|region| Way::Relay { region, peer: self.peer })
+    }
+
+    /// Why an address is not tried, if it is not.
+    fn obstacle(&self, address: &SocketAddr) -> Option<&'static str> {
+        self.families.obstacle(address, &self.own.addresses)
+    }
+
+    fn afford_ping(&mut self) -> bool {
+        self.budget.take(ALL_PINGS, self.now)
     }
 }
 
@@ -77,13 +92,18 @@ impl Discovery {
         Self {
             candidates,
             best: None,
+            mtu: PathMtu::default(),
+            challenger: None,
+            watch: Watch::default(),
             pings: Vec::new(),
+            sealed: SealedPings::default(),
             outbound_at: None,
             used_at: now,
             heartbeat_due: None,
             round_at: None,
             fruitless: 0,
             calls: Allowance::default(),
+            budget: Allowance::default(),
             owes_call: false,
         }
     }
@@ -110,10 +130,14 @@ impl Discovery {
         }
         self.outbound_at = Some(now);
         self.used_at = now;
-        if let Some(best) = &mut self.best {
-            best.note_outbound(now);
+        if let Some(best) = self.best {
+            self.watch.wake(now);
+            if best.is_trusted() && !best.is_proven() && best.failed() == 0 {
+                self.question(around);
+            }
         }
         self.run_round_if_due(around);
+        self.measure_mtu(around);
     }
 
     /// Authenticated bytes came from the peer.
@@ -123,23 +147,29 @@ impl Discovery {
         let Way::Udp(source) = way else {
             if let Some(best) = &mut self.best {
                 best.note_data_elsewhere(way, now);
+                self.suspect_since_peer_does(around);
             }
             return;
         };
+        let answers_sealed = self.watch.answers_sealed;
         let is_new = self.candidates.note_heard(source, self.best_address(), now);
-        if let Some(candidate) = self.candidates.find(&source) {
+        if !answers_sealed && let Some(candidate) = self.candidates.find(&source) {
             candidate.note_data();
         }
-        if let Some(best) = &mut self.best {
-            let answers_from = self.candidates.find(&best.address).and_then(|candidate| candidate.answers_from);
-            if best.is_proven_by(&source) || answers_from == Some(source) {
-                best.note_data();
-            } else {
-                best.note_data_elsewhere(way, now);
-            }
+        let has_moved = self.watch.source.replace(source) != Some(source);
+        let carries = self.carries(source);
+        match &mut self.best {
+            Some(best) if carries => best.note_data(answers_sealed, now),
+            Some(best) => best.note_data_elsewhere(way, now),
+            None => {}
         }
-        if is_new && !self.has_trusted_best() {
-            self.ping_candidate(source, around);
+        if !carries && (is_new || has_moved) {
+            // Perhaps the peer has moved, and what we send goes to where it was.
+            self.question(around);
+            if self.candidates.find(&source).is_some_and(|candidate| candidate.take_ping_back(now)) {
+                self.ping_candidate(source, around);
+                self.send_sealed(Way::Udp(source), around);
+            }
         }
     }
 
@@ -157,7 +187,7 @@ impl Discovery {
     /// The peer has opened its firewall for us and says where it may be.
     pub(crate) fn handle_call(&mut self, endpoints: &[SocketAddr], around: &mut Surroundings<'_>) {
         let now = around.now;
-        if !self.calls.take(now) {
+        if !self.calls.take(CALLS, now) {
             return;
         }
         self.used_at = now;
@@ -174,37 +204,6 @@ impl Discovery {
         self.ping_candidates(around);
     }
 
-    /// An answer came. Returns whether it was one of ours.
-    pub(crate) fn handle_pong(
-        &mut self,
-        transaction: TransactionId,
-        source: Way,
-        around: &mut Surroundings<'_>,
-    ) -> bool {
-        let Some(index) = self.pings.iter().position(|ping| ping.transaction == transaction) else { return false };
-        let now = around.now;
-        let ping = self.pings.swap_remove(index);
-        let latency = now.since(ping.sent_at);
-        self.used_at = now;
-        if let Some(id) = ping.asked {
-            // The first answer is the answer: the other ways of the same question are not asked any more.
-            self.pings.iter_mut().filter(|other| other.asked == Some(id)).for_each(|other| other.asked = None);
-            around.pen.out.events.push(Event::PingAnswered { id, peer: around.peer, way: ping.to, latency });
-        }
-        let (Way::Udp(address), Way::Udp(from)) = (ping.to, source) else { return true };
-        let Some(candidate) = self.candidates.find(&address) else { return true };
-        candidate.note_pong(latency, from, now);
-        let refused = candidate.is_refused(now);
-        let quality = Quality { address, latency };
-        match &mut self.best {
-            Some(best) if best.address == address => best.note_pong(latency, now),
-            _ if refused => {}
-            Some(best) if best.is_trusted() && !quality.is_better_than(&best.quality()) => {}
-            _ => self.best = Some(Best::nominated(quality, now)),
-        }
-        true
-    }
-
     /// A person wants to know which way answers first. Asks on every way, however lately it was asked; returns whether
     /// it could on any.
     pub(crate) fn ask(&mut self, id: PingId, around: &mut Surroundings<'_>) -> bool {
@@ -217,7 +216,9 @@ impl Discovery {
             _ => self.candidates.iter().map(|(address, _)| *address).collect(),
         };
         for address in ways {
-            self.send_ping(Way::Udp(address), Some(id), around);
+            if around.obstacle(&address).is_none() {
+                self.send_ping(Way::Udp(address), Some(id), around);
+            }
         }
         if !self.has_trusted_best() {
             self.call(around);
@@ -237,6 +238,10 @@ impl Discovery {
     pub(crate) fn reset(&mut self, around: &mut Surroundings<'_>) {
         self.candidates.iter_mut().for_each(|(_, candidate)| candidate.reset());
         self.pings.retain(|ping| ping.asked.is_some());
+        self.sealed.clear();
+        self.watch.forget();
+        self.challenger = None;
+        self.mtu = PathMtu::default();
         if let Some(best) = &mut self.best {
             best.distrust();
             best.doubt();
@@ -277,17 +282,22 @@ impl Discovery {
             }
         }
         self.expire_pings(around);
+        self.mtu.handle_timeout(now);
+        self.judge_question(around);
         if !self.is_active(now) {
             self.heartbeat_due = None;
+            self.watch.rest();
             return;
+        }
+        if self.watch.take_look(now) {
+            around.pen.out.events.push(Event::WantTraffic { peer: around.peer });
         }
         if self.heartbeat_due.is_some_and(|due| due <= now) {
             self.heartbeat_due = Some(now + HEARTBEAT);
-            if let Some(address) = self.best_address() {
-                self.ping_candidate(address, around);
-            }
+            self.beat(around);
         }
         self.run_round_if_due(around);
+        self.measure_mtu(around);
     }
 
     /// When the next thing is due, and what.
@@ -296,119 +306,14 @@ impl Discovery {
         let beat = self.heartbeat_due.map(|due| (due, "heartbeat"));
         let round = self.heartbeat_due.and(self.round_due()).map(|due| (due, "round of pings"));
         let best = self.best.and_then(|best| best.due());
+        let mtu = self.mtu.due().filter(|_| self.mtu.is_searching() || self.measures_mtu());
         let forget = (self.used_at + FORGET, "paths of an unused peer");
-        [ping, beat, round, best].into_iter().flatten().fold(forget, Ord::min)
+        let watch = self.watch.due(self.heartbeat_due.is_some());
+        [ping, beat, round, best, mtu, watch].into_iter().flatten().fold(forget, Ord::min)
     }
 
     /// Whether nothing here is worth its memory any more.
     pub(crate) fn is_stale(&self, now: Instant) -> bool {
         now.since(self.used_at) >= FORGET
-    }
-
-    /// What a trial showed about the nominated path.
-    fn conclude(&mut self, verdict: Verdict, around: &mut Surroundings<'_>) {
-        let Some(best) = &mut self.best else { return };
-        let refused = |candidates: &mut Candidates| {
-            if let Some(candidate) = candidates.find(&best.address) {
-                candidate.refuse(around.now);
-            }
-        };
-        match verdict {
-            Verdict::OnlyRelay => {
-                refused(&mut self.candidates);
-                self.best = None;
-            }
-            Verdict::OtherPath(other) => match self.candidates.quality(&other) {
-                Some(quality) if around.yields => {
-                    refused(&mut self.candidates);
-                    self.best = Some(Best::adopted(quality));
-                    self.ping_candidate(other, around);
-                }
-                _ => best.pair_with(other),
-            },
-        }
-    }
-
-    fn start_over(&mut self) {
-        self.fruitless = 0;
-        self.round_at = None;
-    }
-
-    fn round_due(&self) -> Option<Instant> {
-        let Some(last) = self.round_at else {
-            let satisfied = self.best.is_some_and(|best| best.is_trusted() && best.latency <= GOOD_ENOUGH_LATENCY);
-            return (!satisfied).then_some(Instant::ORIGIN);
-        };
-        match self.best {
-            Some(best) if best.is_trusted() => (best.latency > GOOD_ENOUGH_LATENCY).then_some(last + UPGRADE_INTERVAL),
-            _ => {
-                let wait = RETRIES.get(self.fruitless.saturating_sub(1)).or(RETRIES.last());
-                Some(last + wait.copied().unwrap_or(UPGRADE_INTERVAL))
-            }
-        }
-    }
-
-    fn run_round_if_due(&mut self, around: &mut Surroundings<'_>) {
-        let now = around.now;
-        if !self.is_active(now) || self.round_due().is_none_or(|due| now < due) {
-            return;
-        }
-        self.round_at = Some(now);
-        self.fruitless = self.fruitless.saturating_add(1);
-        self.candidates.drop_silent(self.best_address(), now);
-        self.ping_candidates(around);
-        self.call(around);
-    }
-
-    /// Pings every candidate that has not been pinged lately.
-    fn ping_candidates(&mut self, around: &mut Surroundings<'_>) {
-        let now = around.now;
-        let due: Vec<SocketAddr> = self
-            .candidates
-            .iter()
-            .filter(|(_, candidate)| candidate.may_ping(now))
-            .map(|(address, _)| *address)
-            .collect();
-        for address in due {
-            self.ping_candidate(address, around);
-        }
-    }
-
-    fn ping_candidate(&mut self, address: SocketAddr, around: &mut Surroundings<'_>) {
-        self.send_ping(Way::Udp(address), None, around);
-    }
-
-    fn send_ping(&mut self, to: Way, asked: Option<PingId>, around: &mut Surroundings<'_>) {
-        if self.pings.len() >= PENDING_PINGS_MAX {
-            return;
-        }
-        if let Way::Udp(address) = to
-            && let Some(candidate) = self.candidates.find(&address)
-        {
-            candidate.note_ping(around.now);
-        }
-        let transaction = around.pen.ping(to);
-        self.pings.push(SentPing { transaction, to, sent_at: around.now, asked });
-    }
-
-    /// Gives up pings that nobody answered. A nominated path that is not trusted any more and does not answer is none.
-    fn expire_pings(&mut self, around: &mut Surroundings<'_>) {
-        let now = around.now;
-        let (late, pending): (Vec<SentPing>, Vec<SentPing>) =
-            self.pings.iter().partition(|ping| now.since(ping.sent_at) >= PING_TIMEOUT);
-        self.pings = pending;
-        let mut lost: Vec<PingId> = late.iter().filter_map(|ping| ping.asked).collect();
-        lost.dedup();
-        for id in lost {
-            if !self.pings.iter().any(|ping| ping.asked == Some(id)) {
-                around.pen.out.events.push(Event::PingLost { id, peer: around.peer });
-            }
-        }
-        if let Some(best) = self.best
-            && !best.is_trusted()
-            && late.iter().any(|ping| ping.to == Way::Udp(best.address))
-        {
-            self.best = None;
-        }
     }
 }

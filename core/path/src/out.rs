@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wattle_keys::NodePublic;
+use wattle_time::Instant;
 use wattle_wire::disco::AllocateRequest;
 
 use crate::{Destination, Route, Way};
@@ -64,6 +65,36 @@ pub enum Event {
     /// What we know of our own endpoints is old, and a peer is about to be told them: find them anew, then call
     /// [`crate::Paths::set_own_endpoints`].
     WantFreshEndpoints,
+    /// Send a ping that is sealed inside the tunnel (TSMP), by this way alone, and hand its answer in with
+    /// [`crate::Paths::handle_proof`]: it shows whether data passes there. Without a session there is nothing to send.
+    SendProof {
+        /// Whom to ask.
+        peer: NodePublic,
+        /// By which way.
+        to: Way,
+        /// What the ping carries and the answer repeats.
+        token: ProofToken,
+    },
+    /// Say what the data path has sent to the peer and got from it: [`crate::Paths::handle_traffic`].
+    WantTraffic {
+        /// The peer.
+        peer: NodePublic,
+    },
+}
+
+/// Tells one sealed ping from another: the bytes that a TSMP ping carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProofToken(pub [u8; 8]);
+
+/// What the data path knows of its traffic with one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// When the last packet was sent.
+    pub sent_at: Option<Instant>,
+    /// When the first packet was sent after a pause of a second or more.
+    pub burst_at: Option<Instant>,
+    /// When the last authenticated packet came directly.
+    pub direct_at: Option<Instant>,
 }
 
 /// Numbers a ping that a person asked for.

@@ -7,17 +7,20 @@ use std::net::SocketAddr;
 
 use wattle_keys::{DiscoPrivate, DiscoPublic, NodePublic};
 use wattle_netmap::RegionId;
-use wattle_time::{Deadline, Instant};
+use wattle_time::{Deadline, Instant, earliest};
 use wattle_wire::disco::{Message, Ping};
 
-pub use self::via::PeerRelays;
-
+use crate::allowance::Allowance;
 use crate::disco::Disco;
 use crate::discovery::{Discovery, OwnEndpoints, Surroundings};
 use crate::peer::{Peer, usable};
 use crate::peer_relay::Via;
-use crate::timing::SLACK;
-use crate::{Event, Out, PeerFacts, PeerStatus, PingError, PingId, Route, Source, Way, address};
+use crate::timing::{NETWORK_CHANGE_MIN, SLACK};
+use crate::{
+    Event, Families, Out, PeerFacts, PeerStatus, PingError, PingId, ProofToken, Route, Source, Traffic, Way, address,
+};
+
+pub use self::via::PeerRelays;
 
 /// Who we are.
 #[derive(Clone, Debug)]
@@ -33,6 +36,13 @@ pub struct Paths {
     node: NodePublic,
     disco: Disco,
     own: OwnEndpoints,
+    families: Families,
+    /// For pings to addresses that others name.
+    budget: Allowance,
+    /// The last network change that was acted on.
+    changed_at: Option<Instant>,
+    /// When a network change that came too soon after it is.
+    change_due: Option<Instant>,
     peers: BTreeMap<NodePublic, Peer>,
     queue: BTreeSet<(Instant, NodePublic)>,
     /// Peers that were told old endpoints and will be told the fresh ones.
@@ -51,6 +61,10 @@ impl Paths {
             node: config.node,
             disco: Disco::new(config.node, config.disco, seed),
             own: OwnEndpoints::default(),
+            families: Families::default(),
+            budget: Allowance::default(),
+            changed_at: None,
+            change_due: None,
             peers: BTreeMap::new(),
             queue: BTreeSet::new(),
             owing: BTreeSet::new(),
@@ -218,6 +232,23 @@ impl Paths {
         self.pass_through_in_use(key, now, out, |via, _| via.doubt());
     }
 
+    /// What the data path has sent to the peer and got from it: asked for by [`Event::WantTraffic`].
+    pub fn handle_traffic(&mut self, key: &NodePublic, traffic: Traffic, now: Instant, out: &mut Out) {
+        self.explore_in_use(key, now, out, |discovery, around| discovery.handle_traffic(traffic, around));
+    }
+
+    /// The peer answered a sealed ping, by whatever way: asked for by [`Event::SendProof`].
+    pub fn handle_proof(&mut self, key: &NodePublic, token: ProofToken, now: Instant, out: &mut Out) {
+        self.explore_in_use(key, now, out, |discovery, around| discovery.handle_proof(token, around));
+    }
+
+    /// Which address families our own network has. Candidates of others are not tried.
+    pub fn set_families(&mut self, families: Families, now: Instant, out: &mut Out) {
+        if std::mem::replace(&mut self.families, families) != families {
+            self.explore_all(now, out, Discovery::retry);
+        }
+    }
+
     /// A relay says that the peer is not connected to it.
     pub fn note_peer_gone(&mut self, region: RegionId, key: &NodePublic, out: &mut Out) {
         if let Some(peer) = self.peers.get_mut(key) {
@@ -241,10 +272,15 @@ impl Paths {
     /// The host's network is another one now.
     pub fn handle_network_change(&mut self, now: Instant, out: &mut Out) {
         self.own.found_at = None;
-        out.events.push(Event::WantFreshEndpoints);
-        self.explore_all(now, out, Discovery::reset);
-        for key in self.peers.keys().copied().collect::<Vec<_>>() {
-            self.pass_through_in_use(&key, now, out, Via::reset);
+        let again = self.changed_at.map(|changed| changed + NETWORK_CHANGE_MIN).filter(|again| now < *again);
+        self.change_due = again;
+        if again.is_none() {
+            self.changed_at = Some(now);
+            out.events.push(Event::WantFreshEndpoints);
+            self.explore_all(now, out, Discovery::reset);
+            for key in self.peers.keys().copied().collect::<Vec<_>>() {
+                self.pass_through_in_use(&key, now, out, Via::reset);
+            }
         }
     }
 
@@ -260,6 +296,9 @@ impl Paths {
 
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Out) {
+        if self.change_due.is_some_and(|due| due <= now) {
+            self.handle_network_change(now, out);
+        }
         let due: Vec<NodePublic> = self.queue.iter().take_while(|(due, _)| *due <= now).map(|(_, key)| *key).collect();
         for key in due {
             if let Some(peer) = self.peers.get_mut(&key)
@@ -275,9 +314,11 @@ impl Paths {
 
     /// When to call [`Self::handle_timeout`].
     pub fn next_timeout(&self) -> Option<Deadline> {
-        let (due, key) = self.queue.first()?;
-        let why = self.peers.get(key).and_then(|peer| peer.due).map_or("paths", |(_, why)| why);
-        Some(Deadline::between(*due, *due + SLACK, why))
+        let peer = self.queue.first().map(|(due, key)| {
+            let why = self.peers.get(key).and_then(|peer| peer.due).map_or("paths", |(_, why)| why);
+            Deadline::between(*due, *due + SLACK, why)
+        });
+        earliest([peer, self.change_due.map(|due| Deadline::between(due, due + SLACK, "network change"))])
     }
 
     /// Learns from a ping who is at which address.
@@ -343,7 +384,16 @@ impl Paths {
         let Some(pen) = peer.disco.and_then(|disco| self.disco.pen(&disco, out)) else { return };
         let relay = peer.relay.region();
         let yields = self.node < *key;
-        let mut around = Surroundings { pen, peer: *key, relay, own: &self.own, yields, now };
+        let mut around = Surroundings {
+            pen,
+            peer: *key,
+            relay,
+            own: &self.own,
+            families: self.families,
+            budget: &mut self.budget,
+            yields,
+            now,
+        };
         let endpoints = &peer.endpoints;
         let discovery = peer.discovery.get_or_insert_with(|| Box::new(Discovery::new(endpoints, now)));
         act(discovery, &mut around);

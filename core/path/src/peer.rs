@@ -8,10 +8,10 @@ use wattle_netmap::RegionId;
 use wattle_time::Instant;
 
 use crate::discovery::Discovery;
-use crate::limits::ENDPOINTS_MAX;
+use crate::limits::{ENDPOINTS_MAX, PRIVATE_ENDPOINTS_MAX};
 use crate::peer_relay::{Passage, Via};
 use crate::relay::RelayRoute;
-use crate::{Hop, Route, address};
+use crate::{Hop, Large, Route, address};
 
 /// What the map says of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,14 +110,22 @@ impl Peer {
     /// Where its data goes now.
     pub(crate) fn route(&self) -> Route {
         let best = self.discovery.as_ref().and_then(|discovery| discovery.best);
-        let (udp, certain) = match (best, self.passage()) {
+        let mtu = self.discovery.as_ref().map(|discovery| discovery.mtu).unwrap_or_default();
+        let (udp, sure, certain) = match (best, self.passage()) {
             (_, Some(passage)) if !self.has_trusted_direct() && (passage.is_trusted() || best.is_none()) => {
-                (Some(passage.hop()), passage.is_trusted() && passage.is_proven())
+                (Some(passage.hop()), None, passage.is_trusted() && passage.is_proven())
             }
-            (Some(best), _) => (Some(Hop::direct(best.address)), best.is_trusted() && best.is_proven()),
-            (None, _) => (None, false),
+            (Some(best), _) => {
+                (Some(Hop { mtu: mtu.limit(), ..Hop::direct(best.address) }), mtu.sure(), best.is_certain())
+            }
+            (None, _) => (None, None, false),
         };
-        Route { udp, relay: if certain { None } else { self.relay.region() }, large: None }
+        let relay = self.relay.region();
+        Route {
+            udp,
+            relay: if certain { None } else { relay },
+            large: sure.zip(relay).map(|(over, region)| Large { over, region }),
+        }
     }
 
     /// Whether a direct path answers, though perhaps it has not carried data yet.
@@ -159,7 +167,11 @@ impl Peer {
             _ if passage.is_some() => "no direct path answers; the one through a peer relay carries data",
             _ if self.disco.is_none() => "the peer has told no path discovery key",
             Some(best) if !best.is_trusted() => "the direct path has not answered lately",
+            Some(best) if best.failed() > 0 => "the direct path answers, and does not carry data",
             Some(best) if !best.is_proven() => "the direct path answers, and has yet to carry data",
+            Some(best) if !best.is_certain() => {
+                "the peer sends by the relay: whether the direct path still carries data is asked"
+            }
             Some(_) => "the direct path answers and carries data",
             None if !active => "no traffic: paths are looked for when there is some",
             None => "no direct path answers",
@@ -169,7 +181,22 @@ impl Peer {
     }
 }
 
-/// Those that can be candidates, no more than the limit.
+/// Those that can be candidates, each once, no more than the limits.
 pub(crate) fn usable(endpoints: &[SocketAddr]) -> Vec<SocketAddr> {
-    endpoints.iter().filter_map(|endpoint| address::candidate(*endpoint)).take(ENDPOINTS_MAX).collect()
+    let (mut usable, mut private) = (Vec::new(), 0);
+    for endpoint in endpoints.iter().filter_map(|endpoint| address::candidate(*endpoint)) {
+        if usable.len() >= ENDPOINTS_MAX {
+            break;
+        }
+        if usable.contains(&endpoint) {
+            continue;
+        }
+        if address::is_private(&endpoint) {
+            private += 1;
+        }
+        if private <= PRIVATE_ENDPOINTS_MAX || !address::is_private(&endpoint) {
+            usable.push(endpoint);
+        }
+    }
+    usable
 }

@@ -25,7 +25,7 @@ use self::passage::SentPing;
 use self::request::Request;
 use crate::allowance::Allowance;
 use crate::disco::Disco;
-use crate::limits::{HANDSHAKES_MAX, PASSAGES_MAX, PEER_RELAYS_ASKED_MAX, PEER_RELAYS_REFUSED_MAX};
+use crate::limits::{CALLS, HANDSHAKES_MAX, PASSAGES_MAX, PEER_RELAYS_ASKED_MAX, PEER_RELAYS_REFUSED_MAX};
 use crate::timing::{
     HEARTBEAT, PASSAGE_KEPT, PEER_RELAY_GRACE, PEER_RELAY_RETRY, PEER_RELAY_SEARCH, PEER_RELAY_UPGRADE, REFUSAL,
     SESSION_ACTIVE,
@@ -200,7 +200,7 @@ impl Via {
 
     /// The peer wants to meet at a relay.
     pub(crate) fn handle_call(&mut self, allocation: &Allocation, around: &mut Around<'_>) {
-        if self.calls.take(around.now) && self.concerns_us(allocation, around) {
+        if self.calls.take(CALLS, around.now) && self.concerns_us(allocation, around) {
             self.used_at = Some(around.now);
             self.meet(allocation, around);
         }

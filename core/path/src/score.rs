@@ -12,11 +12,23 @@ pub(crate) struct Quality {
 
 /// Points must differ by more than this: paths that are as good as equal do not take turns.
 const STICKINESS: u32 = 1;
+/// A path of no nearer kind must be faster by this much, or by this part: less is jitter, and no one would notice.
+const FASTER_MIN: Duration = Duration::from_millis(3);
+/// See [`FASTER_MIN`].
+const FASTER_PERCENT_MIN: u32 = 20;
 
 impl Quality {
     /// Whether to change from `old` to this path.
     pub(crate) fn is_better_than(&self, old: &Self) -> bool {
-        self.address != old.address && self.points(old) > old.points(self) + STICKINESS
+        let is_nearer = locality(self.address.ip()) > locality(old.address.ip());
+        self.address != old.address
+            && self.points(old) > old.points(self) + STICKINESS
+            && (is_nearer || self.is_clearly_faster(old))
+    }
+
+    fn is_clearly_faster(&self, old: &Self) -> bool {
+        old.latency.saturating_sub(self.latency) >= FASTER_MIN
+            || faster_by_percent(self.latency, old.latency) >= FASTER_PERCENT_MIN
     }
 
     fn points(&self, other: &Self) -> u32 {
@@ -78,6 +90,7 @@ mod tests {
     fn one_percent_is_not_worth_a_change() {
         assert!(!quality("203.0.113.3:1", 99).is_better_than(&quality("203.0.113.2:1", 100)));
         assert!(quality("203.0.113.3:1", 90).is_better_than(&quality("203.0.113.2:1", 100)));
+        assert!(!quality("203.0.113.3:1", 18).is_better_than(&quality("203.0.113.2:1", 20)), "two of twenty is jitter");
     }
 
     proptest! {

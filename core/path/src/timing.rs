@@ -69,12 +69,14 @@ pub const UNANSWERED: Duration = Duration::from_secs(15);
 pub const REFUSAL: Duration = Duration::from_secs(60);
 /// ... up to this.
 pub const REFUSAL_MAX: Duration = Duration::from_secs(900);
+/// Latencies this far apart are smoothed together: three heartbeats.
+pub const SMOOTHED: Duration = Duration::from_secs(10);
 /// A candidate that was only ever heard is forgotten this long after the last sign of it: NAT mappings live about so long.
 pub const HEARD: Duration = Duration::from_secs(300);
 /// All that was learnt about the paths of a peer is forgotten this long after its last sign of use.
 pub const FORGET: Duration = Duration::from_secs(600);
 /// How much later than due timers may be met, so that those of many peers are met together.
-pub const SLACK: Duration = Duration::from_millis(100);
+pub const SLACK: Duration = Duration::from_millis(50);
 
 /// While data goes out, how often it is looked at whether anything comes back.
 pub const LOOK: Duration = Duration::from_millis(500);

@@ -62,6 +62,7 @@ impl Node {
             self.drop_peer(&key, now, out);
         }
         self.ids.clear();
+        self.id_of.clear();
         self.map = wattle_netmap::Netmap::default();
         self.with_relays(now, out, |relays, _, actions| relays.forget(|_| true, actions));
         let derp = self.map.derp.clone();
@@ -91,10 +92,12 @@ impl Node {
         {
             self.drop_peer(&old_key, now, out);
             self.ids.remove(&id);
+            self.id_of.remove(&old_key);
             self.dirty.routes = true;
         }
         let Some(peer) = peer else { return };
         self.ids.insert(id, peer.key);
+        self.id_of.insert(peer.key, id);
         self.place(&peer);
         self.with_paths(now, out, |paths, mono, effects| paths.upsert_peer(Engine::facts(&peer), mono, effects));
         self.refresh_route(&peer.key);

@@ -6,9 +6,9 @@ use rand_core::RngCore;
 use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_packet::{IcmpMessage, IpPacket, build, protocol};
-use wattle_path::{Paths, Way};
+use wattle_path::{Paths, ProofToken, Way};
 use wattle_time::Instant;
-use wattle_tunnel::Tunnels;
+use wattle_tunnel::{HEADER_LENGTH, Tunnels};
 use wattle_wire::geneve::{self, Vni};
 use wattle_wire::{disco, stun, tsmp};
 
@@ -18,6 +18,9 @@ use crate::handoff::Handoff;
 use crate::out::{Out, PingFailure, PingKind, PingToken};
 use crate::pings::{Facts, Mark};
 use crate::tables::OpenerEntry;
+
+/// Room behind a packet for padding to 16 bytes and the tag.
+const SEALING_ROOM: usize = 32;
 
 impl Node {
     /// Something that the packet path does not do itself.
@@ -148,6 +151,14 @@ impl Node {
                     self.handle_allocation_request(from, request, out);
                 }
                 wattle_path::Event::RouteChanged { peer, .. } => self.refresh_route(&peer),
+                wattle_path::Event::SendProof { peer, to, token } => self.send_proof(&peer, to, token, now, out),
+                wattle_path::Event::WantTraffic { peer } => {
+                    let entry = self.slots.of(&peer).and_then(|slot| self.tables.peer(slot));
+                    let traffic = entry.map(|entry| entry.activity.traffic()).unwrap_or_default();
+                    self.with_paths(now, out, |paths, mono, effects| {
+                        paths.handle_traffic(&peer, traffic, mono, effects);
+                    });
+                }
                 wattle_path::Event::PingAnswered { id, peer, way, latency } => {
                     let facts = Facts { latency: Some(latency), way: Some(way), peerapi_port: None };
                     self.pings.answered(peer, Mark::Disco(id), facts, now.mono, &mut out.events);
@@ -222,6 +233,9 @@ impl Node {
         let Some(engine) = &self.engine else { return };
         let route = engine.paths.best(peer);
         let relay = route.relay.map(|region| Way::Relay { region, peer: *peer });
+        if let Some(large) = route.large.filter(|large| message.len() > usize::from(large.over)) {
+            return self.send_by(Way::Relay { region: large.region, peer: *peer }, message, now, out);
+        }
         match (route.udp.map(|hop| hop.way()), relay) {
             (Some(way), Some(relay)) => {
                 self.send_by(way, message.clone(), now, out);
@@ -294,12 +308,38 @@ impl Node {
             Some(tsmp::Message::Pong { data, peerapi_port }) => {
                 let facts = Facts { peerapi_port: Some(peerapi_port).filter(|port| *port != 0), ..Facts::default() };
                 self.pings.answered(peer, Mark::Tsmp(data), facts, now.mono, &mut out.events);
+                self.with_paths(now, out, |paths, mono, effects| {
+                    paths.handle_proof(&peer, ProofToken(data), mono, effects);
+                });
             }
             Some(tsmp::Message::DiscoKey(key)) => {
                 self.with_paths(now, out, |paths, mono, effects| paths.update_disco_key(&peer, key, mono, effects));
             }
             Some(tsmp::Message::Reject(_)) | None => {}
         }
+    }
+
+    /// Sends a TSMP ping by one way alone, if there is a session.
+    fn send_proof(&mut self, peer: &NodePublic, way: Way, token: ProofToken, now: Now, out: &mut Out) {
+        let Some(message) = self.sealed_ping(peer, token) else { return };
+        self.send_by(way, message, now, out);
+    }
+
+    fn sealed_ping(&self, peer: &NodePublic, token: ProofToken) -> Option<Vec<u8>> {
+        let sealer = self.tables.peer(self.slots.of(peer)?)?.sealer.as_ref()?;
+        let node = self.map.peers.get(self.id_of.get(peer)?)?;
+        let addresses = node.addresses.iter().map(|prefix| prefix.addr());
+        let (theirs, ours) = addresses.into_iter().find_map(|theirs| {
+            let ours = self.tables.own.iter().find(|own| own.is_ipv4() == theirs.is_ipv4())?;
+            Some((theirs, *ours))
+        })?;
+        let packet = tsmp_packet(ours, theirs, &tsmp::Message::Ping { data: token.0 })?;
+        let mut message = vec![0; HEADER_LENGTH];
+        message.extend_from_slice(&packet);
+        message.resize(HEADER_LENGTH + packet.len() + SEALING_ROOM, 0);
+        let length = sealer.seal(&mut message, packet.len()).ok()?;
+        message.truncate(length);
+        Some(message)
     }
 
     fn disco_ping(&mut self, peer: &NodePublic, now: Now, out: &mut Out) -> Result<wattle_path::PingId, PingFailure> {
