@@ -8,7 +8,7 @@ use wattle_coordinator::{
     Command, Config, Coordinator, Dice, FeedCache, NewAuthKey, NewPolicy, Now, Register, Reply, Report, StreamId, Told,
 };
 use wattle_keys::{MachinePublic, NodePublic};
-use wattle_netmap::{Delta, DerpMap, Endpoint, EndpointKind, HostFacts, Netmap, NodeId};
+use wattle_netmap::{DerpMap, Endpoint, EndpointKind, HostFacts, Netmap, NodeId};
 use wattle_time::Instant;
 use wattle_wire::RawJson;
 use wattle_wire::control::{MapRequest, MapResponse, RegisterRequest, RegisterResponse};
@@ -341,19 +341,28 @@ fn endpoints(request: &MapRequest) -> Vec<Endpoint> {
     request.endpoints.iter().zip(kinds).map(endpoint).collect()
 }
 
-/// What of two maps must be equal once all is quiet. Facts that the node's own clock decides are left out.
+/// How a node's map differs from the one that it should have. Users come with nodes and may stay when those go.
 pub(crate) fn difference(ours: &Netmap, theirs: &Netmap) -> Option<String> {
-    for (id, node) in &theirs.peers {
-        match ours.peers.get(id) {
-            None => return Some(format!("it lacks {}", node.name)),
-            Some(known) if known != node => return Some(format!("{} is {known:?} and should be {node:?}", node.name)),
-            Some(_) => {}
-        }
-    }
     if let Some(extra) = ours.peers.values().find(|peer| !theirs.peers.contains_key(&peer.id)) {
         return Some(format!("it has {}, which is gone", extra.name));
     }
-    let mut plain = ours.clone();
-    plain.apply(Delta::default());
-    (plain.rules != theirs.rules).then(|| "its packet rules are others".to_owned())
+    for node in theirs.peers.values() {
+        let Some(known) = ours.peers.get(&node.id) else { return Some(format!("it lacks {}", node.name)) };
+        // When somebody was last seen is told with other news only.
+        let mut known = known.clone();
+        known.last_seen = node.last_seen;
+        if known != *node {
+            return Some(format!("{} is {known:?} and should be {node:?}", node.name));
+        }
+    }
+    let own =
+        |map: &Netmap| map.self_node.as_ref().map(|node| (node.key, node.addresses.clone(), node.allowed_ips.clone()));
+    let parts = [
+        ("packet rules", ours.rules != theirs.rules),
+        ("relays", ours.derp != theirs.derp),
+        ("names", ours.dns != theirs.dns),
+        // What it has told of itself it is not told again.
+        ("own addresses", own(ours) != own(theirs)),
+    ];
+    parts.iter().find(|(_, differs)| *differs).map(|(what, _)| format!("its {what} differ"))
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wattle_time::Instant;
+use wattle_world::World;
 
 use crate::control::{self, ControlServer};
 use crate::member::Member;
 use crate::mesh::Judged;
 use crate::reference::{Reference, Verdict};
 use crate::scenario::Scenario;
-use crate::traffic::{Traffic, Transfer, Wanted};
+use crate::traffic::{Traffic, Transfer};
 use crate::transition::{Expectation, Step};
 use crate::{Stall, limits};
 
@@ -54,13 +55,16 @@ impl Judge {
     }
 
     /// A packet is about to be sent.
-    pub(crate) fn note_said(&mut self, wanted: &Wanted, traffic: &Traffic, now: Instant) {
+    pub(crate) fn note_said(&mut self, traffic: &Traffic, now: Instant) {
         while self.verdicts.len() < traffic.said.len() {
             let said = &traffic.said[self.verdicts.len()];
-            let verdict = self.reference.verdict(said.from, said.to, now);
+            let steady = |from, to| traffic.steady.get(&(from, to));
+            let there = steady(said.from, said.to).map_or(now, |(since, _)| *since);
+            let back = steady(said.to, said.from).filter(|(_, last)| now.since(*last) <= STEADY_GAP);
+            let mutual = back.map(|(since, _)| there.max(*since));
+            let verdict = self.reference.verdict(said.from, said.to, there, mutual, now);
             self.verdicts.push(verdict);
         }
-        _ = wanted;
     }
 
     /// Sealed packets for one came to another.
@@ -143,12 +147,10 @@ impl Judge {
     }
 
     /// At the end of the talking.
-    pub(crate) fn finish(&mut self, judged: &mut Judged<'_>, control: &ControlServer, world: &wattle_world::World) {
-        let now = world.now();
+    pub(crate) fn finish(&mut self, judged: &mut Judged<'_>, now: Instant) {
         self.check_direct(judged, now);
         self.check_packets(judged.traffic, now);
         for member in judged.members {
-            self.check_map(member, control, world);
             self.check_tables(member);
             let faults: Vec<String> = member.faults.clone();
             // Whoever was removed is refused, and that is right.
@@ -162,7 +164,7 @@ impl Judge {
     fn check_packets(&mut self, traffic: &Traffic, now: Instant) {
         let changes = self.reference.changes.clone();
         let overtaken = |at: Instant| {
-            let next = changes.iter().copied().find(|change| *change > at).unwrap_or(now);
+            let next = changes.iter().copied().find(|change| *change >= at).unwrap_or(now);
             next.since(at) <= UNDER_WAY
         };
         let (mut lost, mut many, mut forbidden) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
@@ -200,7 +202,12 @@ impl Judge {
         }
     }
 
-    fn check_map(&mut self, member: &Member, control: &ControlServer, world: &wattle_world::World) {
+    /// Once all is quiet.
+    pub(crate) fn check_maps(&mut self, members: &[Member], control: &ControlServer, world: &World) {
+        members.iter().for_each(|member| self.check_map(member, control, world));
+    }
+
+    fn check_map(&mut self, member: &Member, control: &ControlServer, world: &World) {
         if !self.reference.must_know_all(member.index, world.now()) {
             return;
         }
@@ -223,7 +230,7 @@ impl Judge {
 
     /// After a while without traffic.
     pub(crate) fn check_silence(&mut self, members: &[Member], now: Instant) {
-        if !self.reference.all_have_relays() || !self.reference.is_settled(now) {
+        if !self.reference.all_are_well() || !self.reference.is_settled(now) {
             return;
         }
         for member in members {

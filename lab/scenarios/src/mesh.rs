@@ -249,7 +249,7 @@ impl Mesh {
     /// Hosts send packets into their tunnels.
     fn send(&mut self, wanted: Vec<Wanted>) {
         for wanted in wanted {
-            self.judge.note_said(&wanted, &self.traffic, self.world.now());
+            self.judge.note_said(&self.traffic, self.world.now());
             let (from, to) = (self.addresses[wanted.from], self.addresses[wanted.to]);
             let Some(packet) = from.zip(to).and_then(|(from, to)| wanted.packet(from, to)) else { continue };
             self.with_member(wanted.from, |member, ground| member.send_inner(&packet, ground));

@@ -16,10 +16,16 @@ const TOLD_WITHIN: Duration = Duration::from_secs(5);
 const BACK_WITHIN: Duration = Duration::from_secs(45);
 /// After a change that nodes see, packets arrive from then on.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
+/// After a change that nobody is told.
+const DELIVERED_WITHIN_UNTOLD: Duration = Duration::from_secs(20);
 /// The same where chance takes packets.
 const DELIVERED_WITHIN_LOSSY: Duration = Duration::from_secs(30);
 /// After a change of relays: those that are homed there must find it out and move, and tell it.
-const REHOMED_WITHIN: Duration = Duration::from_secs(40);
+const REHOMED_WITHIN: Duration = Duration::from_secs(50);
+/// A connection on which nothing comes any more is given up: the keepalive of a relay is missed twice.
+const SILENCE_NOTICED_WITHIN: Duration = Duration::from_secs(140);
+/// Who begins to talk sees within this that something on the way is broken.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 /// With traffic both ways for so long a pair is direct where it can be.
 const DIRECT_WITHIN: Duration = Duration::from_secs(30);
 /// The same after a change that nobody is told: a pair that cannot be direct tries once a minute.
@@ -38,6 +44,8 @@ pub(crate) struct Reference {
     pub(crate) changed_at: Instant,
     relays_at: Instant,
     untold_at: Instant,
+    /// When a NAT last forgot its mappings, and with them the connections of idle nodes.
+    forgot_at: BTreeMap<usize, Instant>,
     /// All moments of change.
     pub(crate) changes: Vec<Instant>,
     /// Pairs whose data was blocked while their pings passed: the direct way is refused for long.
@@ -106,6 +114,7 @@ impl Reference {
             changed_at: now,
             relays_at: Instant::ORIGIN,
             untold_at: Instant::ORIGIN,
+            forgot_at: BTreeMap::new(),
             changes: vec![now],
             refused: false,
         };
@@ -154,7 +163,10 @@ impl Reference {
                 self.policy = access.clone();
                 self.policy_at = now;
             }
-            Step::Reboot(_) | Step::Rebind(_) => self.untold_at = now,
+            Step::Reboot(site) | Step::Rebind(site) => {
+                self.forgot_at.insert(*site, now);
+                self.untold_at = now;
+            }
             Step::PortMap { .. } => {}
             Step::Say { .. } | Step::Tell { .. } | Step::Transfer { .. } | Step::Hush | Step::Expect(_) => return,
         }
@@ -164,7 +176,16 @@ impl Reference {
     }
 
     /// What becomes of a packet that is said now.
-    pub(crate) fn verdict(&mut self, from: usize, to: usize, now: Instant) -> Verdict {
+    ///
+    /// `since`: when the sender began to talk; `mutual_since`: since when both talk.
+    pub(crate) fn verdict(
+        &mut self,
+        from: usize,
+        to: usize,
+        since: Instant,
+        mutual_since: Option<Instant>,
+        now: Instant,
+    ) -> Verdict {
         self.note_maps(now);
         let allowed = self.is_allowed(from, to);
         if !allowed {
@@ -175,13 +196,25 @@ impl Reference {
         }
         let lossy = [from, to].iter().any(|node| self.chain(*node).any(|link| link.loss != [0, 0]));
         let mut bound = if lossy { DELIVERED_WITHIN_LOSSY } else { DELIVERED_WITHIN };
+        if self.untold_at == self.changed_at {
+            bound = bound.max(DELIVERED_WITHIN_UNTOLD);
+        }
         if now.since(self.relays_at) < REHOMED_WITHIN {
             bound = REHOMED_WITHIN;
         }
         if self.control_came_back(from, to) {
             bound = bound.max(BACK_WITHIN);
         }
-        if now.since(self.changed_at) < bound || !self.know_each_other(from, to) || !self.has_way(from, to) {
+        // A NAT that forgot cut the connections of its nodes, and those who say nothing learn it by silence only.
+        let forgot =
+            [from, to].into_iter().flat_map(|node| self.sites_of(node)).filter_map(|site| self.forgot_at.get(&site));
+        if forgot.max().is_some_and(|forgot| {
+            mutual_since.is_none_or(|since| since > *forgot) && now.since(*forgot) < SILENCE_NOTICED_WITHIN
+        }) {
+            return Verdict::Open;
+        }
+        let settled = now.since(self.changed_at) >= bound && now.since(since) >= self.noticed_within();
+        if !settled || !self.know_each_other(from, to) || !self.has_way(from, to) {
             return Verdict::Open;
         }
         if lossy { Verdict::Many } else { Verdict::Must }
@@ -239,13 +272,18 @@ impl Reference {
         there(from) && there(to) && self.policy.allows(from, to)
     }
 
-    /// Whether every node that runs can reach a relay: one that cannot goes on trying.
-    pub(crate) fn all_have_relays(&self) -> bool {
+    /// Whether every node runs and can reach a relay: one that cannot goes on trying, and so do its peers.
+    pub(crate) fn all_are_well(&self) -> bool {
         let relay = self.relays.values().any(|state| *state == RelayState::Up);
-        (0..self.nodes.len())
-            .all(|node| !self.is_there(node) || (relay && self.has_internet(node) && self.has_udp(node)))
-            && self.coordinator
-            && self.nodes.iter().all(|node| !node.removed)
+        let well = |node| relay && self.is_there(node) && self.has_internet(node) && self.has_udp(node);
+        (0..self.nodes.len()).all(well) && self.coordinator && self.nodes.iter().all(|node| !node.removed)
+    }
+
+    /// How long those who begin to talk may need to see that something on the way is wrong.
+    fn noticed_within(&self) -> Duration {
+        let fine = |link: &LinkState| link.block == Block::Nothing && link.mtu >= 1500;
+        let well = self.links.values().all(fine) && self.relays.values().all(|state| *state == RelayState::Up);
+        if well { Duration::ZERO } else { NOTICED_WITHIN }
     }
 
     fn is_fresh(&self) -> bool {
@@ -275,6 +313,10 @@ impl Reference {
         let sites = |node| self.sites_of(node).collect::<Vec<_>>();
         let shared = sites(a).iter().any(|site| sites(b).contains(site));
         if shared || ![a, b].iter().all(|node| clear(*node) && self.has_internet(*node) && self.has_udp(*node)) {
+            return false;
+        }
+        // Both must ping at once, which they arrange through a relay.
+        if !self.has_relay(a, b) {
             return false;
         }
         let ((varies_a, strict_a), (varies_b, strict_b)) = (self.outside(a), self.outside(b));
@@ -394,13 +436,13 @@ mod tests {
         let scenario = Scenario::parse(text).unwrap();
         let mut reference = Reference::new(&scenario, NOW);
         let later = |seconds| NOW + Duration::from_secs(seconds);
-        assert_eq!(reference.verdict(0, 1, later(1)), Verdict::Open);
-        assert_eq!(reference.verdict(0, 1, later(20)), Verdict::Must);
-        assert_eq!(reference.verdict(1, 0, later(60)), Verdict::MustNot);
+        assert_eq!(reference.verdict(0, 1, NOW, None, later(1)), Verdict::Open);
+        assert_eq!(reference.verdict(0, 1, NOW, None, later(20)), Verdict::Must);
+        assert_eq!(reference.verdict(1, 0, NOW, None, later(60)), Verdict::MustNot);
         reference.apply(&Step::Uplink { spot: Spot::Site(0), up: false }, later(100));
-        assert_eq!(reference.verdict(0, 1, later(200)), Verdict::Open, "there is no way");
+        assert_eq!(reference.verdict(0, 1, NOW, None, later(200)), Verdict::Open, "there is no way");
         reference.apply(&Step::Uplink { spot: Spot::Site(0), up: true }, later(300));
-        assert_eq!(reference.verdict(0, 1, later(400)), Verdict::Must);
+        assert_eq!(reference.verdict(0, 1, NOW, None, later(400)), Verdict::Must);
     }
 
     #[test]
@@ -408,8 +450,8 @@ mod tests {
         let scenario = Scenario::parse("site x nat ei/apd\nnode a in x\nnode b in x").unwrap();
         let mut reference = Reference::new(&scenario, NOW);
         let later = |seconds| NOW + Duration::from_secs(seconds);
-        assert_eq!(reference.verdict(0, 1, later(20)), Verdict::Must);
+        assert_eq!(reference.verdict(0, 1, NOW, None, later(20)), Verdict::Must);
         reference.apply(&Step::Uplink { spot: Spot::Site(0), up: false }, later(30));
-        assert_eq!(reference.verdict(0, 1, later(60)), Verdict::Must);
+        assert_eq!(reference.verdict(0, 1, NOW, None, later(60)), Verdict::Must);
     }
 }

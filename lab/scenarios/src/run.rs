@@ -59,14 +59,15 @@ fn play(scenario: &Scenario, lines: usize) -> (Report, String) {
         mesh.judge.note_ways(&mesh.traffic);
     }
     mesh.run(START + scenario.until);
-    let Mesh { world, members, control, traffic, judge, .. } = &mut mesh;
-    judge.finish(&mut Judged { members, traffic }, control, world);
+    let Mesh { world, members, traffic, judge, .. } = &mut mesh;
+    judge.finish(&mut Judged { members, traffic }, world.now());
     let stalls = judge.stalls(traffic, world.now());
     mesh.traffic.hush();
     let end = mesh.world.now() + UNTIL_SILENT;
     mesh.run(end);
-    let Mesh { members, judge, .. } = &mut mesh;
+    let Mesh { world, members, control, judge, .. } = &mut mesh;
     judge.check_silence(members, end);
+    judge.check_maps(members, control, world);
     let trace = if lines > 0 { mesh.world.trace().to_string() } else { String::new() };
     let said = &mesh.traffic.said;
     let report = Report {

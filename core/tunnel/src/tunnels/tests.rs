@@ -279,6 +279,24 @@ fn after_the_last_packet_there_is_one_keepalive_and_then_silence() {
 }
 
 #[test]
+fn a_keepalive_does_not_renew_keys_when_older_ones_expire() {
+    let mut world = perfect();
+    world.exchange(0, b"first keys");
+    world.pass(SECOND * 18);
+    let (b, now) = (world.key(1), world.now);
+    let mut out = Out::default();
+    world.hosts[0].tunnels.renew(&b, now, &mut out);
+    let transmits = world.hosts[0].settle(out);
+    world.post(0, transmits);
+    world.settle();
+    world.pass(SECOND * 82);
+    world.exchange(1, b"a keepalive will follow");
+    world.carried.clear();
+    world.pass(Duration::from_secs(600));
+    assert_eq!(world.carried, [Kind::Data]);
+}
+
+#[test]
 fn old_keys_neither_seal_nor_open() {
     let mut world = perfect();
     world.exchange(0, b"hello");
