@@ -26,6 +26,7 @@ mod candidate;
 mod challenger;
 mod disco;
 mod discovery;
+mod explain;
 mod families;
 pub mod limits;
 mod mtu;
@@ -39,6 +40,7 @@ mod sealed;
 pub mod timing;
 mod way;
 
+pub use explain::{BestExplanation, CandidateExplanation, Nets, PathExplanation, RelayExplanation};
 pub use families::Families;
 pub use out::{Event, Out, PingError, PingId, ProofToken, Traffic, Transmit};
 pub use paths::{Config, Paths, PeerRelays};

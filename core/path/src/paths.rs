@@ -13,11 +13,13 @@ use wattle_wire::disco::{Message, Ping};
 use crate::allowance::Allowance;
 use crate::disco::Disco;
 use crate::discovery::{Discovery, OwnEndpoints, Surroundings};
+use crate::explain::explain;
 use crate::peer::{Peer, usable};
 use crate::peer_relay::Via;
 use crate::timing::{NETWORK_CHANGE_MIN, SLACK};
 use crate::{
-    Event, Families, Out, PeerFacts, PeerStatus, PingError, PingId, ProofToken, Route, Source, Traffic, Way, address,
+    Event, Families, Nets, Out, PathExplanation, PeerFacts, PeerStatus, PingError, PingId, ProofToken, Route, Source,
+    Traffic, Way, address,
 };
 
 pub use self::via::PeerRelays;
@@ -292,6 +294,11 @@ impl Paths {
     /// What is known about the paths to the peer, for people.
     pub fn peer_status(&self, key: &NodePublic, now: Instant) -> Option<PeerStatus> {
         self.peers.get(key).map(|peer| peer.status(now))
+    }
+
+    /// Why the paths to the peer are what they are, for people.
+    pub fn explain(&self, key: &NodePublic, nets: Nets<'_>, now: Instant) -> Option<PathExplanation> {
+        self.peers.get(key).map(|peer| explain(*key, peer, &self.own, self.families, nets, now))
     }
 
     /// Lets time pass.

@@ -2,6 +2,8 @@
 
 use wattle_netmap::RegionId;
 
+use crate::RelayExplanation;
+
 /// Which region's relay reaches a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RelayRoute {
@@ -18,6 +20,11 @@ impl RelayRoute {
     /// The region to send through.
     pub(crate) fn region(&self) -> Option<RegionId> {
         self.heard.or(self.home)
+    }
+
+    /// For people.
+    pub(crate) fn explain(&self) -> RelayExplanation {
+        RelayExplanation { region: self.region(), home: self.home, heard: self.heard, in_use: false }
     }
 
     /// The map says where the peer is at home. Moving home outdates where it was heard before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wattle_filter::Filter;
 use wattle_netcheck::Report;
 use wattle_netmap::{Endpoint, Netmap, Node as MapNode, NodeId, User};
-use wattle_path::Route;
+use wattle_path::{Nets, PathExplanation, Route};
 use wattle_time::Instant;
 
 use super::{Node, Now};
@@ -83,6 +83,14 @@ impl Node {
             sent_bytes: tunnel.as_ref().map_or(0, |tunnel| tunnel.sent_bytes),
             received_bytes: tunnel.as_ref().map_or(0, |tunnel| tunnel.received_bytes),
         })
+    }
+
+    /// Why packets go to a peer as they do, for people.
+    pub fn explain_path(&self, id: NodeId, now: Now) -> Option<PathExplanation> {
+        let node = self.map.peers.get(&id)?;
+        let ours = self.netcheck.report().map(Report::net_facts);
+        let nets = Nets { ours: ours.as_ref(), theirs: node.host.net.as_ref() };
+        self.engine.as_ref()?.paths.explain(&node.key, nets, now.mono)
     }
 
     /// The node, ourselves included, that has this tailnet address or routes it to us.

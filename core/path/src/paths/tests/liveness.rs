@@ -403,6 +403,39 @@ fn of_two_paths_the_second_takes_over_when_the_first_dies() {
 }
 
 #[test]
+fn people_are_told_why() {
+    let says = |scene: &Scene, ours: Option<bool>| {
+        let net = wattle_netmap::NetFacts { mapping_varies: ours, ..Default::default() };
+        scene.paths.explain(&node(5), Nets { ours: Some(&net), theirs: None }, scene.now).unwrap()
+    };
+    let mut scene = Scene::new(&[(DIRECT, GOOD), (OTHER, DEAD), ("[2001:db8::7]:7", GOOD)]);
+    scene.paths.set_families(Families { v4: true, v6: false }, at(0), &mut Out::default());
+    let idle = says(&scene, None);
+    assert_eq!(idle.why_not_direct.as_deref(), Some("there is no traffic: paths are looked for when there is some"));
+    scene.run(5000);
+    let direct = says(&scene, None);
+    assert_eq!(direct.why_not_direct, None);
+    assert_eq!(direct.best.unwrap().why, "40.0 ms, the first to answer");
+    let states: Vec<_> = direct.candidates.iter().map(|one| (one.sources(), one.state.as_str())).collect();
+    let expected = ["in use", "never answered", "not tried: we have no IPv6"];
+    let sources = ["map, heard", "map", "map"].map(str::to_owned);
+    assert_eq!(states, sources.into_iter().zip(expected).collect::<Vec<_>>());
+    scene.set(DIRECT, DISCO_ONLY);
+    scene.run(6000);
+    let refused = says(&scene, None);
+    assert_eq!(
+        refused.why_not_direct.as_deref(),
+        Some("an address of it answers pings, but data does not arrive by it")
+    );
+    assert!(refused.candidates[0].state.starts_with("refused for 5"), "{}", refused.candidates[0].state);
+    let mut dead = Scene::new(&[(DIRECT, DEAD)]);
+    dead.run(5000);
+    let why = says(&dead, Some(true)).why_not_direct.unwrap();
+    assert!(why.starts_with("our NAT maps each destination to another port"), "{why}");
+    assert!(dead.paths.explain(&node(77), Nets::default(), dead.now).is_none());
+}
+
+#[test]
 fn when_traffic_ends_so_does_everything() {
     let mut scene = Scene::direct();
     scene.every = Duration::from_secs(100_000);
