@@ -81,11 +81,13 @@ impl Recent {
 pub(crate) fn gather(
     local: &LocalNetwork,
     report: &Report,
+    mapped: Option<SocketAddr>,
     seen: &BTreeMap<SocketAddr, u32>,
     recent: &Recent,
     now: Instant,
 ) -> Vec<Endpoint> {
     let mut list = List(Vec::new());
+    list.extend(EndpointKind::PortMapped, mapped);
     let best = [report.global_v4.map(SocketAddr::V4), report.global_v6.map(SocketAddr::V6)];
     list.extend(EndpointKind::Stun, best.into_iter().flatten());
     list.extend(EndpointKind::Stun, seen.iter().filter(|(_, count)| **count > 1).map(|(address, _)| *address));
@@ -131,10 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mapping_of_the_router_comes_first() {
+        let mapped = Some("192.0.2.7:7000".parse().unwrap());
+        let none = BTreeMap::new();
+        let endpoints =
+            gather(&local(&["192.168.1.5"]), &Report::default(), mapped, &none, &Recent::default(), Instant::ORIGIN);
+        assert_eq!(texts(&endpoints), ["192.0.2.7:7000", "192.168.1.5:41641"]);
+        assert_eq!(endpoints[0].kind, EndpointKind::PortMapped);
+    }
+
+    #[test]
     fn reflexive_addresses_come_before_local_ones_and_overlay_ones_never() {
         let local = local(&["100.64.0.9", "192.168.1.5", "fe80::1", "2001:db8::5", "127.0.0.1"]);
         let report = Report { global_v4: Some("192.0.2.7:4000".parse().unwrap()), ..Report::default() };
-        let endpoints = gather(&local, &report, &BTreeMap::new(), &Recent::default(), Instant::ORIGIN);
+        let endpoints = gather(&local, &report, None, &BTreeMap::new(), &Recent::default(), Instant::ORIGIN);
         assert_eq!(texts(&endpoints), ["192.0.2.7:4000", "192.168.1.5:41641", "[2001:db8::5]:41642"]);
         assert_eq!(endpoints[0].kind, EndpointKind::Stun);
         assert_eq!(endpoints[1].kind, EndpointKind::Local);
@@ -144,15 +156,21 @@ mod tests {
     fn a_varying_mapping_adds_the_local_port_as_a_guess() {
         let global_v4 = Some("192.0.2.7:4000".parse().unwrap());
         let report = Report { global_v4, mapping_varies: Some(true), ..Report::default() };
-        let endpoints = gather(&local(&[]), &report, &BTreeMap::new(), &Recent::default(), Instant::ORIGIN);
+        let endpoints = gather(&local(&[]), &report, None, &BTreeMap::new(), &Recent::default(), Instant::ORIGIN);
         assert_eq!(texts(&endpoints), ["192.0.2.7:4000", "192.0.2.7:41641"]);
         assert_eq!(endpoints[1].kind, EndpointKind::StunLocalPort);
     }
 
     #[test]
     fn loopback_is_told_only_when_there_is_nothing_else() {
-        let endpoints =
-            gather(&local(&["127.0.0.1"]), &Report::default(), &BTreeMap::new(), &Recent::default(), Instant::ORIGIN);
+        let endpoints = gather(
+            &local(&["127.0.0.1"]),
+            &Report::default(),
+            None,
+            &BTreeMap::new(),
+            &Recent::default(),
+            Instant::ORIGIN,
+        );
         assert_eq!(texts(&endpoints), ["127.0.0.1:41641"]);
     }
 

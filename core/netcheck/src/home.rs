@@ -9,7 +9,7 @@ use wattle_time::Instant;
 
 use crate::Report;
 use crate::limits::HISTORY_MAX;
-use crate::timing::{FRAME_FRESH, HISTORY, HOME_GAIN_MIN};
+use crate::timing::{DOWN, FRAME_FRESH, HISTORY, HOME_GAIN_MIN};
 
 /// The home region and what it was chosen from.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Home {
     region: Option<RegionId>,
     history: VecDeque<(Instant, BTreeMap<RegionId, Duration>)>,
     frame_at: Option<(RegionId, Instant)>,
+    /// Regions whose relay could not be reached, and when that was said.
+    down: BTreeMap<RegionId, Instant>,
 }
 
 impl Home {
@@ -31,9 +33,21 @@ impl Home {
         }
     }
 
+    /// The home's relay could not be reached for a while, whatever STUN says of the region.
+    pub(crate) fn note_down(&mut self, region: RegionId, now: Instant) {
+        self.down.insert(region, now);
+        self.frame_at.take_if(|(heard, _)| *heard == region);
+    }
+
+    /// There is a connection to a relay of the region.
+    pub(crate) fn note_open(&mut self, region: RegionId) {
+        self.down.remove(&region);
+    }
+
     /// Another network: what was measured before says nothing about it.
     pub(crate) fn forget(&mut self) {
         self.history.clear();
+        self.down.clear();
     }
 
     /// Chooses anew after a run. While control is away nobody could be told of a move, so there is none.
@@ -46,16 +60,20 @@ impl Home {
         if current.is_some() && !control {
             return;
         }
+        self.down.retain(|region, since| map.regions.contains_key(region) && now.since(*since) < DOWN);
         let nearest = map
             .regions
             .keys()
-            .filter(|region| may_be_home(map, **region))
+            .filter(|region| may_be_home(map, **region) && !self.down.contains_key(region))
+            // One that has not answered this time may be gone, however near it was.
+            .filter(|region| report.region_latencies.contains_key(region))
             .filter_map(|region| Some((self.recent_best(map, *region)?, *region)))
             .min();
         self.region = match (current, nearest) {
             (None, None) => fallback(map, node),
             (Some(current), None) => Some(current),
             (None, Some((_, nearest))) => Some(nearest),
+            (Some(current), Some((_, nearest))) if self.down.contains_key(&current) => Some(nearest),
             (Some(current), Some((gained, nearest))) => {
                 Some(if self.stays(map, report, current, gained, now) { current } else { nearest })
             }
@@ -159,6 +177,28 @@ mod tests {
         assert_eq!(home.region(), Some(RegionId(1)), "the relay speaks");
         home.choose(&map(), &report(&[(2, 5)]), &NODE, true, at(800));
         assert_eq!(home.region(), Some(RegionId(2)));
+    }
+
+    #[test]
+    fn a_region_whose_relay_is_down_is_left_at_once_and_not_taken_again_soon() {
+        let mut home = Home::default();
+        let all = report(&[(1, 10), (2, 30), (3, 20)]);
+        home.choose(&map(), &all, &NODE, true, at(0));
+        home.note_frame(RegionId(1), at(4));
+        home.note_down(RegionId(1), at(5));
+        home.choose(&map(), &all, &NODE, true, at(5));
+        assert_eq!(home.region(), Some(RegionId(3)));
+        home.choose(&map(), &all, &NODE, true, at(100));
+        assert_eq!(home.region(), Some(RegionId(3)), "STUN answers, but the relay was down");
+        home.note_open(RegionId(1));
+        let far = report(&[(1, 10), (3, 90)]);
+        home.choose(&map(), &far, &NODE, true, at(1000));
+        assert_eq!(home.region(), Some(RegionId(1)));
+    }
+
+    #[test]
+    fn a_region_that_does_not_answer_any_more_is_not_chosen_for_its_past() {
+        assert_eq!(home_after(&[(0, &[(1, 50), (2, 5)]), (20, &[(1, 50), (3, 60)])]), Some(1));
     }
 
     #[test]

@@ -29,4 +29,4 @@ pub mod timing;
 pub use endpoints::LocalNetwork;
 pub use netcheck::Netcheck;
 pub use out::{Event, Out, Transmit};
-pub use report::Report;
+pub use report::{PortMapping, Report};

@@ -1,6 +1,6 @@
 //! When to probe, and what follows from a report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ use crate::endpoints::{Recent, gather};
 use crate::home::Home;
 use crate::limits::HTTPS_REGIONS_MAX;
 use crate::plan::{self, Family};
+use crate::report::Mapping;
 use crate::resolved::{Names, Target};
 use crate::run::{Run, Step};
 use crate::timing::{ACTIVE, FULL_INTERVAL, PERIOD_MAX, PERIOD_MIN, RETRIES, RUN_SPACING_MIN};
-use crate::{Event, LocalNetwork, Out, Report, Transmit};
+use crate::{Event, LocalNetwork, Out, PortMapping, Report, Transmit};
 
 /// Finds out what our own network is like.
 pub struct Netcheck {
@@ -35,6 +36,8 @@ pub struct Netcheck {
     started_at: Option<Instant>,
     endpoints: Vec<Endpoint>,
     recent: Recent,
+    mapping: Mapping,
+    captive_portal: Option<bool>,
     active_at: Option<Instant>,
     next_run: Option<Wish>,
     /// Runs in a row that no region answered.
@@ -75,6 +78,8 @@ impl Netcheck {
             started_at: None,
             endpoints: Vec::new(),
             recent: Recent::default(),
+            mapping: Mapping::default(),
+            captive_portal: None,
             active_at: None,
             next_run: None,
             fruitless: 0,
@@ -112,6 +117,10 @@ impl Netcheck {
         self.home.forget();
         self.recent.forget();
         self.start_over(now, out);
+        if self.endpoints.is_empty() {
+            // Peers on the same network need no relay that tells us how others see us.
+            self.gather(&Report::default(), &BTreeMap::new(), now, out);
+        }
     }
 
     /// Whether control can be told of a new home.
@@ -122,6 +131,48 @@ impl Netcheck {
     /// A relay of the region said something.
     pub fn note_relay_frame(&mut self, region: RegionId, now: Instant) {
         self.home.note_frame(region, now);
+    }
+
+    /// The home's relay was lost and is not back: the next best region becomes home, and everything is measured anew.
+    pub fn note_home_down(&mut self, region: RegionId, now: Instant, out: &mut Out) {
+        if self.home.region() != Some(region) {
+            return;
+        }
+        self.home.note_down(region, now);
+        if let Some(report) = self.report.clone() {
+            self.choose_home(&report, now, out);
+        }
+        self.full_at = None;
+        self.refresh(now, out);
+    }
+
+    /// There is a connection to a relay of the region.
+    pub fn note_relay_open(&mut self, region: RegionId) {
+        self.home.note_open(region);
+    }
+
+    /// The router's answer to a wish for a port mapping: where it maps us to, and what it speaks.
+    pub fn set_port_mapping(
+        &mut self,
+        external: Option<SocketAddr>,
+        protocols: PortMapping,
+        now: Instant,
+        out: &mut Out,
+    ) {
+        self.mapping = Mapping { external, protocols };
+        if let Some(report) = &mut self.report {
+            self.mapping.describe(report);
+            let report = report.clone();
+            self.gather(&report, &BTreeMap::new(), now, out);
+        }
+    }
+
+    /// Whether a captive portal answers in place of the internet; `None`: nobody asked.
+    pub fn set_captive_portal(&mut self, found: Option<bool>) {
+        self.captive_portal = found;
+        if let Some(report) = &mut self.report {
+            report.captive_portal = found;
+        }
     }
 
     /// Data is exchanged with some peer.
@@ -145,10 +196,11 @@ impl Netcheck {
     }
 
     /// A STUN response came to the data socket. Returns whether it was for us.
-    pub fn handle_stun(&mut self, _from: SocketAddr, packet: &[u8], now: Instant, out: &mut Out) -> bool {
+    pub fn handle_stun(&mut self, from: SocketAddr, packet: &[u8], now: Instant, out: &mut Out) -> bool {
         let Ok((transaction, seen)) = stun::decode_response(packet) else { return false };
         let Some(run) = &mut self.run else { return false };
-        let ours = run.handle_answer(transaction, seen, now);
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let ours = run.handle_answer(transaction, from, seen, now);
         if ours {
             self.recent.note(seen, now);
             self.handle_timeout(now, out);
@@ -274,17 +326,12 @@ impl Netcheck {
     fn end_run(&mut self, now: Instant, out: &mut Out) {
         let Some(run) = self.run.take() else { return };
         let mut report = run.report;
-        let home_before = self.home.region();
-        self.home.choose(&self.map, &report, &self.node, self.control, now);
+        self.choose_home(&report, now, out);
         report.preferred_region = self.home.region();
-        if self.home.region() != home_before {
-            out.events.push(Event::HomeChanged(self.home.region()));
-        }
-        let endpoints = gather(&self.local, &report, &run.seen, &self.recent, now);
-        let changed = endpoints != self.endpoints;
-        self.endpoints = endpoints;
+        report.captive_portal = self.captive_portal;
+        self.mapping.describe(&mut report);
         out.events.push(Event::ReportReady);
-        out.events.push(Event::EndpointsRefreshed { changed });
+        self.gather(&report, &run.seen, now, out);
         let lost = report.region_latencies.is_empty() && plan::measured(&self.map).next().is_some();
         self.report = Some(report);
         if lost {
@@ -298,6 +345,22 @@ impl Netcheck {
                 self.plan_period(now);
             }
         }
+    }
+
+    fn choose_home(&mut self, report: &Report, now: Instant, out: &mut Out) {
+        let before = self.home.region();
+        self.home.choose(&self.map, report, &self.node, self.control, now);
+        if self.home.region() != before {
+            out.events.push(Event::HomeChanged(self.home.region()));
+        }
+    }
+
+    /// Puts our endpoints together.
+    fn gather(&mut self, report: &Report, seen: &BTreeMap<SocketAddr, u32>, now: Instant, out: &mut Out) {
+        let endpoints = gather(&self.local, report, self.mapping.external, seen, &self.recent, now);
+        let changed = endpoints != self.endpoints;
+        self.endpoints = endpoints;
+        out.events.push(Event::EndpointsRefreshed { changed });
     }
 
     fn plan_period(&mut self, now: Instant) {

@@ -33,6 +33,37 @@ pub struct Report {
     pub region_v4_latencies: BTreeMap<RegionId, Duration>,
     /// Those over IPv6.
     pub region_v6_latencies: BTreeMap<RegionId, Duration>,
+    /// Whether a captive portal answers in place of the internet; `None`: nobody asked.
+    pub captive_portal: Option<bool>,
+    /// What the router speaks.
+    pub port_mapping: PortMapping,
+    /// Where the router maps our port to.
+    pub mapped: Option<SocketAddr>,
+}
+
+/// Which protocols for port mappings the router speaks; `None`: nobody asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortMapping {
+    /// UPnP Internet Gateway Device.
+    pub upnp: Option<bool>,
+    /// NAT-PMP (RFC 6886).
+    pub pmp: Option<bool>,
+    /// PCP (RFC 6887).
+    pub pcp: Option<bool>,
+}
+
+/// What is known of the router's mapping.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mapping {
+    pub(crate) external: Option<SocketAddr>,
+    pub(crate) protocols: PortMapping,
+}
+
+impl Mapping {
+    pub(crate) fn describe(&self, report: &mut Report) {
+        report.port_mapping = self.protocols;
+        report.mapped = self.external;
+    }
 }
 
 impl Report {

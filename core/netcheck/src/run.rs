@@ -105,7 +105,17 @@ impl Run {
     }
 
     /// A STUN response came. Returns whether it answers one of our requests.
-    pub(crate) fn handle_answer(&mut self, transaction: TransactionId, seen: SocketAddr, now: Instant) -> bool {
+    /// Only the server that was asked can answer.
+    pub(crate) fn handle_answer(
+        &mut self,
+        transaction: TransactionId,
+        from: SocketAddr,
+        seen: SocketAddr,
+        now: Instant,
+    ) -> bool {
+        if self.sent.get(&transaction).is_none_or(|sent| sent.to != from) {
+            return false;
+        }
         let Some(sent) = self.sent.remove(&transaction) else { return false };
         let latency = now.since(sent.at);
         self.report.note_stun(sent.region, latency, seen);

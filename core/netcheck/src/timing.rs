@@ -39,6 +39,8 @@ pub const HISTORY: Duration = Duration::from_secs(300);
 pub const HOME_GAIN_MIN: Duration = Duration::from_millis(10);
 /// A relay frame heard within this long shows that the home region lives (`PreferredDERPFrameTime`).
 pub const FRAME_FRESH: Duration = Duration::from_secs(8);
+/// How long a region is not taken as home after its relay could not be reached, unless it is reached meanwhile.
+pub const DOWN: Duration = Duration::from_secs(300);
 /// How long a reflexive endpoint is told after it was last seen (`endpointTrackerLifetime`).
 pub const RECENT: Duration = Duration::from_secs(310);
 /// After this long a relay's name is looked up again; the old addresses serve until then.

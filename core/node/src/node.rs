@@ -15,7 +15,7 @@ use rand_core::{RngCore, SeedableRng};
 use wattle_dns::Resolver;
 use wattle_filter::{Filter, Flows};
 use wattle_keys::{NodePrivate, NodePublic};
-use wattle_netcheck::{LocalNetwork, Netcheck};
+use wattle_netcheck::{LocalNetwork, Netcheck, PortMapping};
 use wattle_netmap::{Netmap, NodeId};
 use wattle_path::Families;
 use wattle_session::Session;
@@ -197,6 +197,25 @@ impl Node {
         self.finish(out);
     }
 
+    /// The router's answer to our wish for a port mapping.
+    pub fn set_port_mapping(
+        &mut self,
+        external: Option<std::net::SocketAddr>,
+        protocols: PortMapping,
+        now: Now,
+        out: &mut Out,
+    ) {
+        self.with_netcheck(now, out, |netcheck, mono, effects| {
+            netcheck.set_port_mapping(external, protocols, mono, effects);
+        });
+        self.finish(out);
+    }
+
+    /// Whether a captive portal answers in place of the internet.
+    pub fn set_captive_portal(&mut self, found: Option<bool>) {
+        self.netcheck.set_captive_portal(found);
+    }
+
     /// Measures our network now.
     pub fn measure(&mut self, now: Now, out: &mut Out) {
         self.with_netcheck(now, out, |netcheck, mono, effects| netcheck.refresh(mono, effects));
@@ -265,6 +284,10 @@ impl Node {
     ) {
         let mut effects = wattle_netcheck::Out::default();
         call(&mut self.netcheck, now.mono, &mut effects);
+        self.act_on_netcheck(effects, now, out);
+    }
+
+    fn act_on_netcheck(&mut self, effects: wattle_netcheck::Out, now: Now, out: &mut Out) {
         out.udp.extend(effects.transmits.into_iter().map(|transmit| (transmit.to, transmit.packet)));
         for event in effects.events {
             match event {
@@ -295,11 +318,20 @@ impl Node {
     fn with_relays(&mut self, now: Now, out: &mut Out, call: impl FnOnce(&mut RelayLinks, Instant, &mut Vec<Action>)) {
         let mut actions = Vec::new();
         call(&mut self.relays, now.mono, &mut actions);
+        self.act_on_relays(actions, now, out);
+    }
+
+    fn act_on_relays(&mut self, actions: Vec<Action>, now: Now, out: &mut Out) {
         for action in actions {
             match action {
                 Action::Open(region) => out.events.push(Event::RelayOpen(region)),
                 Action::Close(region) => out.events.push(Event::RelayClose(region)),
                 Action::Prefer(region, preferred) => out.events.push(Event::RelayPrefer(region, preferred)),
+                Action::HomeDown(region) => {
+                    self.with_netcheck(now, out, |netcheck, mono, effects| {
+                        netcheck.note_home_down(region, mono, effects)
+                    });
+                }
                 Action::Send(region, peer, message) => out.relay.push((region, peer, message)),
             }
         }

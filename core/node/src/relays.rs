@@ -10,7 +10,9 @@ use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_time::{Deadline, Instant, earliest};
 
-use crate::limits::{RELAY_BACKOFF, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX};
+use crate::limits::{
+    HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX,
+};
 
 /// The links to relays.
 #[derive(Debug, Default)]
@@ -26,12 +28,16 @@ pub(crate) enum Action {
     Close(RegionId),
     Prefer(RegionId, bool),
     Send(RegionId, NodePublic, Vec<u8>),
+    /// The home's link has not been open for too long.
+    HomeDown(RegionId),
 }
 
 #[derive(Debug)]
 struct Link {
     state: State,
     used: Instant,
+    /// When [`Action::HomeDown`] is due if it stays closed and is the home's; `None`: it is open, or that was said.
+    down_due: Option<Instant>,
     wait: Duration,
     waiting: VecDeque<(NodePublic, Vec<u8>)>,
 }
@@ -100,6 +106,7 @@ impl RelayLinks {
             return;
         };
         link.state = State::Open;
+        link.down_due = None;
         link.used = now;
         link.wait = RELAY_BACKOFF.0;
         out.push(Action::Prefer(region, self.home == Some(region)));
@@ -110,6 +117,9 @@ impl RelayLinks {
 
     pub(crate) fn handle_lost(&mut self, region: RegionId, now: Instant) {
         if let Some(link) = self.links.get_mut(&region) {
+            if link.state == State::Open {
+                link.down_due = Some(now + HOME_PATIENCE);
+            }
             link.state = State::Lost { again: now + link.wait };
             link.wait = (link.wait * 2).min(RELAY_BACKOFF.1);
         }
@@ -136,6 +146,7 @@ impl RelayLinks {
                 out.push(Action::Close(*region));
                 out.push(Action::Open(*region));
                 link.state = State::Opening;
+                link.down_due = Some(now + HOME_PATIENCE_FIRST);
             } else if matches!(link.state, State::Lost { .. }) {
                 link.state = State::Lost { again: now };
             }
@@ -144,6 +155,11 @@ impl RelayLinks {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
         let home = self.home;
+        if let Some((region, link)) = self.home_link()
+            && link.down_due.take_if(|due| *due <= now).is_some()
+        {
+            out.push(Action::HomeDown(region));
+        }
         self.links.retain(|region, link| {
             let is_home = home == Some(*region);
             let idle = !is_home && now.since(link.used) >= RELAY_IDLE;
@@ -164,22 +180,31 @@ impl RelayLinks {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Deadline> {
-        earliest(self.links.iter().map(|(region, link)| match link.state {
+        let down = self.home.and_then(|home| self.links.get(&home)).and_then(|link| link.down_due);
+        let down = down.map(|due| Deadline::at(due, "home relay is down"));
+        let links = self.links.iter().map(|(region, link)| match link.state {
             State::Lost { again } => Some(Deadline::at(again, "relay link to make again")),
             State::Open if self.home != Some(*region) => {
                 let idle = link.used + RELAY_IDLE;
                 Some(Deadline::between(idle, idle + RELAY_IDLE / 4, "relay link to close"))
             }
             State::Open | State::Opening => None,
-        }))
+        });
+        earliest(links.chain([down]))
+    }
+
+    fn home_link(&mut self) -> Option<(RegionId, &mut Link)> {
+        let home = self.home?;
+        self.links.get_mut(&home).map(|link| (home, link))
     }
 
     fn want(&mut self, region: RegionId, now: Instant, out: &mut Vec<Action>) {
         if let Some(link) = self.links.get_mut(&region) {
             link.used = now;
         } else if self.links.len() < RELAY_LINKS_MAX {
-            let waiting = VecDeque::new();
-            self.links.insert(region, Link { state: State::Opening, used: now, wait: RELAY_BACKOFF.0, waiting });
+            let (waiting, down_due) = (VecDeque::new(), Some(now + HOME_PATIENCE_FIRST));
+            let link = Link { state: State::Opening, used: now, down_due, wait: RELAY_BACKOFF.0, waiting };
+            self.links.insert(region, link);
             out.push(Action::Open(region));
         }
     }
@@ -230,7 +255,9 @@ mod tests {
     fn a_lost_home_is_made_again_with_growing_waits() {
         let (mut links, mut out) = (RelayLinks::default(), Vec::new());
         links.set_home(Some(HOME), START, &mut out);
-        let mut now = START;
+        let mut now = START + HOME_PATIENCE_FIRST;
+        links.handle_timeout(now, &mut out);
+        assert_eq!(out.last(), Some(&Action::HomeDown(HOME)));
         let mut waits = Vec::new();
         for _ in 0..7 {
             links.handle_lost(HOME, now);
@@ -243,6 +270,33 @@ mod tests {
         }
         assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
         assert_eq!(waits.last(), Some(&RELAY_BACKOFF.1));
+    }
+
+    #[test]
+    fn a_home_that_does_not_come_back_soon_is_said_to_be_down_once() {
+        let (mut links, mut out) = (RelayLinks::default(), Vec::new());
+        links.set_home(Some(HOME), START, &mut out);
+        links.handle_open(HOME, START, &mut out);
+        links.handle_lost(HOME, START);
+        let mut downs = Vec::new();
+        for ms in (0..20_000).step_by(100) {
+            let now = START + Duration::from_millis(ms);
+            out.clear();
+            links.handle_timeout(now, &mut out);
+            if out.contains(&Action::Open(HOME)) {
+                links.handle_lost(HOME, now);
+            }
+            if out.contains(&Action::HomeDown(HOME)) {
+                downs.push(now.since(START));
+            }
+        }
+        assert_eq!(downs, [HOME_PATIENCE]);
+        links.handle_open(HOME, START, &mut out);
+        links.handle_lost(HOME, START + Duration::from_secs(30));
+        links.handle_open(HOME, START + Duration::from_secs(31), &mut out);
+        out.clear();
+        links.handle_timeout(START + Duration::from_secs(40), &mut out);
+        assert_eq!(out, []);
     }
 
     #[test]

@@ -234,6 +234,15 @@ impl Paths {
         self.pass_through_in_use(key, now, out, |via, _| via.doubt());
     }
 
+    /// Our link to a relay was lost: peers that were heard there are reached by their home region again.
+    pub fn note_relay_lost(&mut self, region: RegionId, out: &mut Out) {
+        let heard: Vec<NodePublic> =
+            self.peers.iter().filter(|(_, peer)| peer.relay.was_heard(region)).map(|(key, _)| *key).collect();
+        for key in heard {
+            self.note_peer_gone(region, &key, out);
+        }
+    }
+
     /// What the data path has sent to the peer and got from it: asked for by [`Event::WantTraffic`].
     pub fn handle_traffic(&mut self, key: &NodePublic, traffic: Traffic, now: Instant, out: &mut Out) {
         self.explore_in_use(key, now, out, |discovery, around| discovery.handle_traffic(traffic, around));

@@ -39,6 +39,10 @@ impl RelayRoute {
         self.heard = Some(region);
     }
 
+    pub(crate) fn was_heard(&self, region: RegionId) -> bool {
+        self.heard == Some(region)
+    }
+
     /// The region's relay says that the peer is not connected there.
     pub(crate) fn note_gone(&mut self, region: RegionId) {
         if self.heard == Some(region) {

@@ -181,6 +181,43 @@ fn without_any_answer_it_is_tried_again_and_less_and_less() {
 }
 
 #[test]
+fn answers_of_strangers_do_not_count() {
+    let (mut netcheck, out) = started(&map());
+    let mut answers = Out::default();
+    let transmit = &out.transmits[0];
+    let mut response = Vec::new();
+    stun::encode_response(stun::decode_request(&transmit.packet).unwrap(), same(transmit.to), &mut response);
+    assert!(!netcheck.handle_stun(server(9), &response, at(5), &mut answers));
+    assert!(netcheck.handle_stun(transmit.to, &response, at(6), &mut answers));
+    assert!(!netcheck.handle_stun(transmit.to, &response, at(7), &mut answers), "and none counts twice");
+}
+
+#[test]
+fn a_home_that_is_down_is_left_at_once() {
+    let mut netcheck = settled(&map());
+    let mut out = Out::default();
+    netcheck.note_home_down(RegionId(2), at(2000), &mut out);
+    assert_eq!(out.events, [], "it is not the home");
+    netcheck.note_home_down(RegionId(1), at(2000), &mut out);
+    assert_eq!(out.events, [Event::HomeChanged(Some(RegionId(2)))]);
+    assert_eq!(out.transmits.len(), 3, "all regions are measured anew");
+}
+
+#[test]
+fn a_port_mapping_is_an_endpoint_and_in_the_report() {
+    let mut netcheck = settled(&map());
+    let mut out = Out::default();
+    let external: SocketAddr = "192.0.2.7:7000".parse().unwrap();
+    let protocols = PortMapping { pcp: Some(true), ..PortMapping::default() };
+    netcheck.set_port_mapping(Some(external), protocols, at(1000), &mut out);
+    assert_eq!(out.events, [Event::EndpointsRefreshed { changed: true }]);
+    assert_eq!(netcheck.endpoints()[0].address, external);
+    assert_eq!(netcheck.report().map(|report| (report.mapped, report.port_mapping)), Some((Some(external), protocols)));
+    netcheck.set_port_mapping(None, protocols, at(2000), &mut out);
+    assert_ne!(netcheck.endpoints()[0].address, external);
+}
+
+#[test]
 fn a_second_wish_within_a_second_waits() {
     let mut netcheck = settled(&map());
     let mut out = Out::default();

@@ -53,6 +53,7 @@ impl Node {
 
     /// A relay link is open.
     pub fn handle_relay_open(&mut self, region: RegionId, now: Now, out: &mut Out) {
+        self.netcheck.note_relay_open(region);
         self.with_relays(now, out, |relays, mono, actions| relays.handle_open(region, mono, actions));
         self.finish(out);
     }
@@ -60,6 +61,7 @@ impl Node {
     /// A relay link could not be made, or broke.
     pub fn handle_relay_lost(&mut self, region: RegionId, now: Now, out: &mut Out) {
         self.relays.handle_lost(region, now.mono);
+        self.with_paths(now, out, |paths, _, effects| paths.note_relay_lost(region, effects));
         self.finish(out);
     }
 
@@ -225,11 +227,15 @@ impl Node {
     }
 
     fn send_to_peer(&mut self, peer: &NodePublic, message: Vec<u8>, now: Now, out: &mut Out) {
-        if wattle_tunnel::classify(&message) == Some(wattle_tunnel::Kind::Initiation) && !self.initiated.insert(*peer) {
+        let kind = wattle_tunnel::classify(&message);
+        if kind == Some(wattle_tunnel::Kind::Initiation) && !self.initiated.insert(*peer) {
             // The last one was not answered: data may not get through where disco does.
             self.with_paths(now, out, |paths, mono, effects| paths.note_unanswered(peer, mono, effects));
         }
-        self.with_paths(now, out, |paths, mono, effects| paths.note_outbound(peer, mono, effects));
+        // Keepalives and handshakes are the tunnel's own: paths need not be kept warm for them.
+        if kind == Some(wattle_tunnel::Kind::Data) && message.len() > wattle_tunnel::sealed_length(0) {
+            self.with_paths(now, out, |paths, mono, effects| paths.note_outbound(peer, mono, effects));
+        }
         let Some(engine) = &self.engine else { return };
         let route = engine.paths.best(peer);
         let relay = route.relay.map(|region| Way::Relay { region, peer: *peer });

@@ -246,6 +246,11 @@ impl Discovery {
         self.candidates.iter_mut().for_each(|(_, candidate)| candidate.hurry());
         self.start_over();
         self.run_round_if_due(around);
+        if !self.owes_call {
+            // Our own mapping may be what is gone: the peer is told the new one when it is found.
+            self.owes_call = true;
+            around.pen.out.events.push(Event::WantFreshEndpoints);
+        }
     }
 
     /// Sends a sealed ping.
