@@ -13,6 +13,7 @@ mod host_worker;
 mod input;
 mod limits;
 mod local;
+mod peer_relay;
 mod relay_links;
 mod saved;
 mod status;

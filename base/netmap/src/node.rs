@@ -177,6 +177,8 @@ pub struct HostFacts {
     pub ssh_host_keys: Vec<String>,
     /// Whether it refuses all incoming connections.
     pub shields_up: bool,
+    /// Whether it is willing to relay UDP for its peers.
+    pub peer_relay: bool,
     /// What it measured of its network.
     pub net: Option<NetFacts>,
 }

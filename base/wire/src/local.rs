@@ -5,6 +5,7 @@
 
 mod netcheck;
 mod notify;
+mod peer_relay;
 mod ping;
 mod prefs;
 mod status;
@@ -14,6 +15,7 @@ mod who_is;
 
 pub use netcheck::NetcheckReport;
 pub use notify::{LoginFinished, Notify, Options, State, watch};
+pub use peer_relay::{PeerRelayClient, PeerRelaySession, PeerRelayStatus};
 pub use ping::PingResult;
 pub use prefs::{MaskedPrefs, Persist, Prefs};
 pub use status::{ExitNodeStatus, PeerStatus, Status, TailnetStatus};

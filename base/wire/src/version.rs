@@ -5,9 +5,9 @@
 /// A capability version.
 pub type CapabilityVersion = u16;
 
-/// What our node claims. Numbers above promise behaviour it lacks: 120 relays for peers, 126 renews keys seamlessly and
-/// 130 attests hardware keys; 116 to 119 are there.
-pub const OURS: CapabilityVersion = 119;
+/// What our node claims. Numbers above promise behaviour it lacks: 122 says which exit node it uses, 126 renews keys
+/// seamlessly and 130 attests hardware keys; 116 to 121 are there.
+pub const OURS: CapabilityVersion = 121;
 
 /// The oldest client that our coordination server admits (v1.80, January 2025). It knows `HomeDERP`, and that a null
 /// `AllowedIPs` means the node's own addresses.

@@ -32,6 +32,15 @@ pub struct Out {
     pub events: Vec<Event>,
 }
 
+impl Out {
+    /// Whether there is nothing to carry out.
+    pub fn is_empty(&self) -> bool {
+        let Self { udp, relay, tun, requests, cancels, tables, events } = self;
+        let quiet = udp.is_empty() && relay.is_empty() && tun.is_empty() && tables.is_none();
+        quiet && requests.is_empty() && cancels.is_empty() && events.is_empty()
+    }
+}
+
 /// Something that the driver must act on.
 #[derive(Clone, Debug)]
 pub enum Event {

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wattle_local_api::{Client, ClientError, Lines, Reply};
 use wattle_wire::control::DerpMap;
-use wattle_wire::local::{MaskedPrefs, NetcheckReport, Notify, Options, PingResult, Prefs, Status, WhoIsResponse};
+use wattle_wire::local::{
+    MaskedPrefs, NetcheckReport, Notify, Options, PeerRelayStatus, PingResult, Prefs, Status, WhoIsResponse,
+};
 
 /// The daemon's LocalAPI.
 pub(super) struct Api {
@@ -80,6 +82,10 @@ impl Api {
 
     pub(super) async fn derp_map(&self) -> anyhow::Result<DerpMap> {
         self.read(Method::GET, "derpmap", Bytes::new()).await
+    }
+
+    pub(super) async fn peer_relay(&self) -> anyhow::Result<PeerRelayStatus> {
+        self.read(Method::GET, "debug-peer-relay-sessions", Bytes::new()).await
     }
 
     pub(super) async fn netcheck(&self) -> anyhow::Result<NetcheckReport> {

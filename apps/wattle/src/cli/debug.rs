@@ -25,6 +25,8 @@ enum What {
     WatchIpn,
     /// Print counters
     Metrics,
+    /// Print what the relay for peers carries
+    PeerRelaySessions,
     /// Open the UDP sockets anew
     Rebind,
     /// Ask again what addresses others see
@@ -37,6 +39,7 @@ impl Debug {
             What::Prefs => print_json(&api.prefs().await?)?,
             What::DerpMap => print_json(&api.derp_map().await?)?,
             What::Metrics => print(&api.text(Method::GET, "metrics").await?)?,
+            What::PeerRelaySessions => print_json(&api.peer_relay().await?)?,
             What::Rebind => print(&api.text(Method::POST, "debug?action=rebind").await?)?,
             What::Restun => print(&api.text(Method::POST, "debug?action=restun").await?)?,
             What::WatchIpn => {

@@ -24,6 +24,7 @@ use super::host_report::host_report;
 use super::host_worker::HostWorker;
 use super::limits::{CALLS_WAITING_MAX, HANDOFFS_WAITING_MAX, INPUTS_WAITING_MAX};
 use super::local;
+use super::peer_relay::RelaySeat;
 use super::relay_links::RelayLinks;
 use super::saved::Saved;
 use super::watchers::Watchers;
@@ -68,6 +69,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         control: ControlLink::new(dialer.clone(), saved.machine_key.clone(), input_sender.clone()),
         relays: RelayLinks::new(dialer.clone(), input_sender.clone()),
         chores: Chores::new(dialer, input_sender.clone()),
+        peer_relay: RelaySeat::new(input_sender.clone()),
         host: HostWorker::start(host, input_sender),
         watchers: Watchers::default(),
         people: People::default(),

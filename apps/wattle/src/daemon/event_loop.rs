@@ -1,6 +1,7 @@
 //! The one owner of the node: takes what happened, calls the node, and carries out what it says.
 
 mod carry_out;
+mod peer_relay;
 mod preferences;
 mod questions;
 
@@ -16,6 +17,7 @@ use wattle_local_api::Response;
 use wattle_netcheck::LocalNetwork;
 use wattle_node::{Handoff, Node, Now, Out, PingToken, Tables};
 use wattle_session::Standing;
+use wattle_time::earliest;
 use wattle_tun::Tun;
 use wattle_udp::{UdpSender, UdpSockets};
 use wattle_wire::local::{Notify, State};
@@ -27,6 +29,7 @@ use super::host_worker::HostWorker;
 use super::input::{ControlNews, Input, RelayNews};
 use super::limits::{DIALS_UNTIL_TOLD, INPUTS_AT_ONCE_MAX, SHUTDOWN_WAIT, TICK_MIN};
 use super::local::Call;
+use super::peer_relay::RelaySeat;
 use super::relay_links::RelayLinks;
 use super::saved::Saved;
 use super::watchers::Watchers;
@@ -46,6 +49,7 @@ pub(super) struct EventLoop {
     pub(super) control: ControlLink,
     pub(super) relays: RelayLinks,
     pub(super) chores: Chores,
+    pub(super) peer_relay: RelaySeat,
     pub(super) host: HostWorker,
     pub(super) watchers: Watchers,
     pub(super) people: People,
@@ -98,9 +102,11 @@ impl EventLoop {
     pub(super) fn begin(&mut self, network: &Network) {
         let mut out = Out::default();
         self.node.set_network(self.local_network(network), now(), &mut out);
+        self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network(network));
         if self.saved.prefs.want_running && self.saved.node_key.is_some() {
             self.node.start(now(), &mut out);
         }
+        self.refresh_peer_relay();
         self.carry_out(out);
     }
 
@@ -108,7 +114,8 @@ impl EventLoop {
     pub(super) async fn run(&mut self, mut sources: Sources, ended: impl Future<Output = ()>) {
         let mut ended = std::pin::pin!(ended);
         while !self.shutting_down {
-            let wake = self.node.next_timeout().map(|deadline| wattle_clock::until(deadline.latest).max(TICK_MIN));
+            let wake = earliest([self.node.next_timeout(), self.peer_relay.next_timeout()]);
+            let wake = wake.map(|deadline| wattle_clock::until(deadline.latest).max(TICK_MIN));
             let mut out = Out::default();
             tokio::select! {
                 () = &mut ended => break,
@@ -124,6 +131,7 @@ impl EventLoop {
                 Some(call) = sources.calls.recv() => self.answer(call, &mut out),
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
                     self.node.handle_timeout(now(), &mut out);
+                    self.look_up(|relay, now, ()| relay.handle_timeout(now), ());
                 }
                 else => break,
             }
@@ -141,6 +149,7 @@ impl EventLoop {
         }
         self.tun.stop();
         self.udp.stop();
+        self.peer_relay.stop();
         self.data_threads.join();
     }
 
@@ -166,7 +175,13 @@ impl EventLoop {
                 }
             }
             Input::Control(..) | Input::Relay(..) => {}
-            Input::Resolved(host, addresses) => self.node.handle_resolved(&host, &addresses, now(), out),
+            Input::Resolved(host, addresses) => {
+                self.node.handle_resolved(&host, &addresses, now(), out);
+                self.look_up(|relay, now, host| relay.handle_resolved(&host, &addresses, now), host);
+            }
+            Input::RelayStun(from, packet) => {
+                self.look_up(|relay, now, from| relay.handle_stun(from, &packet, now), from)
+            }
             Input::HttpsTimed(region, latency) => self.node.handle_https(region, latency, now(), out),
             Input::DnsAnswered(id, message) => self.node.handle_dns_answer(id, &message, out),
             Input::HostApplied { stands, problem } => {
@@ -224,6 +239,7 @@ impl EventLoop {
             HostEvent::NetworkChanged(network) => {
                 tracing::info!(?network, "the network changed");
                 self.node.handle_network_change(self.local_network(&network), now(), out);
+                self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network(&network));
             }
             HostEvent::Restored { changes } => {
                 tracing::warn!(changes, "somebody took addresses, routes or rules of ours away; they are back")

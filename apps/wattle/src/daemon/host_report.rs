@@ -19,6 +19,7 @@ pub(super) fn host_report(prefs: &Prefs, log_id: &str) -> HostReport {
             routable_ips: prefs.advertise_routes.clone(),
             request_tags: prefs.advertise_tags.clone(),
             shields_up: prefs.shields_up,
+            peer_relay: prefs.relay_server_port.is_some(),
             ..HostFacts::default()
         },
         log_id: log_id.to_owned(),

@@ -1,6 +1,6 @@
 //! What tasks bring to the event loop.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,8 @@ pub(super) enum Input {
     Resolved(String, Vec<IpAddr>),
     /// A relay region was timed over HTTPS.
     HttpsTimed(RegionId, Option<Duration>),
+    /// A STUN response came to the relay for peers.
+    RelayStun(SocketAddr, Vec<u8>),
     /// An upstream resolver answered.
     DnsAnswered(u64, Vec<u8>),
     /// The host was brought to what the node wants.

@@ -13,6 +13,8 @@ pub(super) const INPUTS_AT_ONCE_MAX: usize = 64;
 pub(super) const CALLS_WAITING_MAX: usize = 64;
 /// Packets that wait for one relay link. As many as the official client queues per connection; more come too late.
 pub(super) const RELAY_QUEUE_MAX: usize = 32;
+/// How old the addresses of the relay for peers may be when somebody asks for an allocation: NAT mappings last 30 s.
+pub(super) const RELAY_ADDRESSES_FRESH: Duration = Duration::from_secs(25);
 /// Events that a slow watcher of the bus may fall behind before it is let go.
 pub(super) const WATCHER_EVENTS_MAX: usize = 128;
 /// Watchers at once.

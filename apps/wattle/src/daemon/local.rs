@@ -68,6 +68,8 @@ pub(super) enum Question {
     },
     /// Do something for people who look for a fault.
     Debug(String),
+    /// What the relay for peers carries.
+    PeerRelaySessions,
     /// Counters.
     Metrics,
     /// End.
@@ -100,10 +102,25 @@ impl Question {
             "derpmap" if read => Self::DerpMap,
             "wattle/netcheck" if read => Self::Netcheck { fresh: query.value("fresh").as_deref() == Some("true") },
             "debug" if write => Self::Debug(query.required("action")?),
+            "debug-peer-relay-sessions" if read => Self::PeerRelaySessions,
             "metrics" | "usermetrics" if read => Self::Metrics,
             "shutdown" if write => Self::Shutdown,
-            "status" | "prefs" | "check-prefs" | "start" | "login-interactive" | "logout" | "watch-ipn-bus"
-            | "whois" | "ping" | "derpmap" | "wattle/netcheck" | "debug" | "metrics" | "usermetrics" | "shutdown" => {
+            "status"
+            | "prefs"
+            | "check-prefs"
+            | "start"
+            | "login-interactive"
+            | "logout"
+            | "watch-ipn-bus"
+            | "whois"
+            | "ping"
+            | "derpmap"
+            | "wattle/netcheck"
+            | "debug-peer-relay-sessions"
+            | "debug"
+            | "metrics"
+            | "usermetrics"
+            | "shutdown" => {
                 return Err(Refusal(
                     StatusCode::METHOD_NOT_ALLOWED,
                     format!("{method} is not the way to ask for {endpoint}"),
@@ -119,7 +136,7 @@ impl Question {
             Self::Status { .. } | Self::Prefs | Self::WhoIs(_) | Self::Ping(..) | Self::DerpMap | Self::Metrics => {
                 false
             }
-            Self::Watch { .. } | Self::Netcheck { .. } | Self::CheckPrefs(_) => false,
+            Self::PeerRelaySessions | Self::Watch { .. } | Self::Netcheck { .. } | Self::CheckPrefs(_) => false,
             Self::EditPrefs(_) | Self::Start(_) | Self::LoginInteractive | Self::Logout => true,
             Self::Debug(_) | Self::Shutdown => true,
         }

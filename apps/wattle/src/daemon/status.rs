@@ -1,18 +1,23 @@
 //! The node as LocalAPI shows it: status, who-is, ping results, measurements.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use wattle_netcheck::Report;
 use wattle_netmap::{DerpMap, Endpoint, Node as MapNode, RegionId};
 use wattle_node::{Node, Now, PeerView, PingAnswer, PingFailure};
 use wattle_path::Way;
+use wattle_relay_core::{ClientStatus, SessionStatus};
 use wattle_time::{Instant, UnixTime};
 use wattle_wire::RawJson;
 use wattle_wire::control::DnsRecord;
 use wattle_wire::convert::{Viewer, node_to_wire, user_to_wire};
-use wattle_wire::local::{NetcheckReport, PeerStatus, PingResult, State, Status, TailnetStatus, WhoIsResponse};
+use wattle_wire::geneve::Vni;
+use wattle_wire::local::{
+    NetcheckReport, PeerRelayClient, PeerRelaySession, PeerRelayStatus, PeerStatus, PingResult, State, Status,
+    TailnetStatus, WhoIsResponse,
+};
 
 /// What the loop knows beside the node.
 pub(super) struct Around<'a> {
@@ -109,11 +114,17 @@ fn from_map(node: &MapNode, derp: &DerpMap) -> PeerStatus {
 }
 
 fn peer_status(peer: &PeerView<'_>, derp: &DerpMap, now: Now) -> PeerStatus {
-    // A direct address beside a relay is not proven yet.
-    let direct = peer.route.udp.filter(|_| peer.route.relay.is_none());
+    // A path beside a DERP relay is not proven yet.
+    let proven = peer.route.udp.filter(|_| peer.route.relay.is_none());
+    let (direct, relayed) = match proven.map(|hop| hop.way()) {
+        Some(Way::Udp(address)) => (address.to_string(), String::new()),
+        Some(Way::PeerRelay { server, vni }) => (String::new(), through(server, vni)),
+        Some(Way::Relay { .. }) | None => Default::default(),
+    };
     PeerStatus {
         addrs: peer.node.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect(),
-        cur_addr: direct.map(|hop| hop.to.to_string()).unwrap_or_default(),
+        cur_addr: direct,
+        peer_relay: relayed,
         rx_bytes: i64::try_from(peer.received_bytes).unwrap_or(i64::MAX),
         tx_bytes: i64::try_from(peer.sent_bytes).unwrap_or(i64::MAX),
         last_handshake: peer.last_handshake.map(|when| on_the_wall(when, now)),
@@ -123,6 +134,29 @@ fn peer_status(peer: &PeerView<'_>, derp: &DerpMap, now: Now) -> PeerStatus {
         ..from_map(peer.node, derp)
     }
 }
+
+/// A way through a peer relay, as official clients write it.
+fn through(server: SocketAddr, vni: Vni) -> String {
+    format!("{server}:vni:{vni}")
+}
+
+/// What the relay for peers carries.
+pub(super) fn peer_relay(port: Option<u16>, sessions: &[SessionStatus]) -> PeerRelayStatus {
+    let client = |client: &ClientStatus| PeerRelayClient {
+        endpoint: client.address.map(|address| address.to_string()).unwrap_or_default(),
+        short_disco: client.key.to_string().chars().take(SHORT_DISCO_LENGTH).collect(),
+        packets_tx: client.packets,
+        bytes_tx: client.bytes,
+    };
+    let session = |session: &SessionStatus| {
+        let [one, other] = &session.clients;
+        PeerRelaySession { vni: session.vni.as_u32(), client_1: client(one), client_2: client(other) }
+    };
+    PeerRelayStatus { udp_port: port, sessions: port.map(|_| sessions.iter().map(session).collect()) }
+}
+
+/// `discokey:` and eight bytes: enough to tell clients apart.
+const SHORT_DISCO_LENGTH: usize = 9 + 16;
 
 fn on_the_wall(when: Instant, now: Now) -> UnixTime {
     now.wall.minus(now.mono.since(when))
@@ -162,7 +196,7 @@ pub(super) fn ping_result(node: &Node, address: IpAddr, outcome: Result<PingAnsw
             result.latency_seconds = answer.latency.as_secs_f64();
             match answer.way {
                 Some(Way::Udp(address)) => result.endpoint = address.to_string(),
-                Some(Way::PeerRelay { server, vni }) => result.peer_relay = format!("{server}:vni:{vni}"),
+                Some(Way::PeerRelay { server, vni }) => result.peer_relay = through(server, vni),
                 Some(Way::Relay { region, .. }) => {
                     result.derp_region_id = i64::from(region.0);
                     result.derp_region_code = region_code(&map.derp, Some(region));

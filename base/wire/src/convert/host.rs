@@ -28,6 +28,7 @@ pub fn hostinfo_from_wire(host: &Hostinfo) -> HostFacts {
         services: host.services.iter().map(service).collect(),
         ssh_host_keys: host.ssh_host_keys.clone(),
         shields_up: host.shields_up,
+        peer_relay: host.peer_relay,
         net: host.net_info.as_ref().map(net),
     }
 }
@@ -47,6 +48,7 @@ pub fn hostinfo_to_wire(host: &HostFacts) -> Hostinfo {
         os_version: host.os_version.clone(),
         hostname: host.hostname.clone(),
         shields_up: host.shields_up,
+        peer_relay: host.peer_relay,
         routable_ips: host.routable_ips.clone(),
         request_tags: host.request_tags.clone(),
         services: services_to_wire(host),

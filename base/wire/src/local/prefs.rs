@@ -1,6 +1,6 @@
 //! What people want of the node.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,12 @@ pub struct Prefs {
     /// The local user who may operate the daemon.
     #[serde(skip_serializing_if = "omit")]
     pub operator_user: String,
+    /// The UDP port to relay for peers at; 0: any; `None`: do not.
+    #[serde(skip_serializing_if = "omit")]
+    pub relay_server_port: Option<u16>,
+    /// Addresses at which the relay for peers may be reached, beside those that it finds.
+    #[serde(skip_serializing_if = "omit", deserialize_with = "go::nullable")]
+    pub relay_server_static_endpoints: Vec<SocketAddr>,
     /// Name of the profile.
     #[serde(skip_serializing_if = "omit")]
     pub profile_name: String,
@@ -81,6 +87,8 @@ impl Default for Prefs {
             no_snat: false,
             netfilter_mode: 2,
             operator_user: String::new(),
+            relay_server_port: None,
+            relay_server_static_endpoints: Vec::new(),
             profile_name: String::new(),
             persist: None,
         }
@@ -144,4 +152,6 @@ masked_prefs! {
     netfilter_mode_set => netfilter_mode;
     operator_user_set => operator_user;
     profile_name_set => profile_name;
+    relay_server_port_set => relay_server_port;
+    relay_server_static_endpoints_set => relay_server_static_endpoints;
 }

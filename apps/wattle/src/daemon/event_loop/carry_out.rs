@@ -19,7 +19,7 @@ impl EventLoop {
         loop {
             let mut more = Out::default();
             self.carry_out_once(out, &mut more);
-            if more.requests.is_empty() && more.events.is_empty() && more.cancels.is_empty() {
+            if more.is_empty() {
                 break;
             }
             out = more;
@@ -101,7 +101,8 @@ impl EventLoop {
                 self.saved.node_key = None;
                 self.save();
             }
-            Event::NetmapChanged | Event::PeerRelayWanted { .. } => {}
+            Event::NetmapChanged => self.refresh_peer_relay(),
+            Event::PeerRelayWanted { from, request } => self.allocate(from, &request, more),
             Event::ReportReady => self.answer_netchecks(),
             Event::Resolve(host) => self.chores.resolve(host),
             Event::MeasureHttps(region) => {

@@ -46,6 +46,7 @@ impl EventLoop {
         let new = self.saved.prefs.clone();
         self.save();
         self.node.set_preferences(for_node(&new), out);
+        self.refresh_peer_relay();
         let mut report = host_report(&new, &self.saved.log_id);
         report.facts.net = self.node.host().facts.net.clone();
         self.node.set_host(report, now(), out);

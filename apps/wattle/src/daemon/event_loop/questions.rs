@@ -103,7 +103,12 @@ impl EventLoop {
                 }
                 _ => respond::text(StatusCode::BAD_REQUEST, format!("{action:?} is no action: rebind and restun are")),
             },
-            Question::Metrics => respond::text(StatusCode::OK, self.data_threads.metrics()),
+            Question::PeerRelaySessions => {
+                json(&status::peer_relay(self.peer_relay.port(), &self.peer_relay.sessions()))
+            }
+            Question::Metrics => {
+                respond::text(StatusCode::OK, self.data_threads.metrics() + &self.peer_relay.metrics())
+            }
             Question::Shutdown => {
                 self.shutting_down = true;
                 respond::text(StatusCode::OK, "")
@@ -116,7 +121,9 @@ impl EventLoop {
     }
 
     fn status(&self, peers: bool) -> wattle_wire::local::Status {
-        let problems = [&self.people.control_problem, &self.people.host_problem, &self.people.clock_problem];
+        let relay_problem = self.peer_relay.problem().cloned();
+        let problems =
+            [&self.people.control_problem, &self.people.host_problem, &self.people.clock_problem, &relay_problem];
         let told = self.node.map().health.values();
         let around = Around {
             state: self.people.state,
