@@ -29,6 +29,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("wattle-scenarios", "wattle-world", "scenarios play in the world"),
     ("wattle-interop", "wattle-netns", "official clients run in the lab"),
     ("wattle-matrix", "wattle-netns", "real nodes run in the lab"),
+    ("wattle-matrix", "wattle-interop", "in tests: where official clients are"),
     ("wattle-wireguard-interop", "wattle-netns", "wireguard-go runs in the lab"),
 ];
 

@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// With routers that open ports when they are asked, without, or both
     #[arg(long, value_delimiter = ',', default_value = "off,on")]
     portmap: Vec<Switch>,
+    /// Let a node with a public address relay for the others
+    #[arg(long)]
+    peer_relay: bool,
     /// Only these kinds of network
     #[arg(long, value_delimiter = ',')]
     kinds: Vec<String>,
@@ -152,12 +155,13 @@ fn plan(options: &Options, family: Family, portmap: Switch, pair: Pair) -> Plan 
         clients: pair.clients(),
         rounds: if options.quick { 1 } else { options.rounds.max(1) },
         kinds,
+        peer_relay: options.peer_relay,
         latency: Duration::from_millis(options.latency),
     }
 }
 
 fn tell(row: &Row) {
-    let wrong = if row.holds() { "" } else { "   <-- could be direct" };
+    let wrong = if row.holds() { "" } else { "   <-- could be better" };
     eprintln!(
         "{:24} {:24} {:10} {:>8} lost {}{wrong}",
         row.a,

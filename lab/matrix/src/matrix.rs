@@ -20,6 +20,8 @@ const FIRST_PORT: u16 = 41_641;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long one that cannot is watched.
 const PATIENCE_HOPELESS: Duration = Duration::from_secs(4);
+/// The same where a node relays: that path needs some messages by relay first.
+const PATIENCE_PEER_RELAY: Duration = Duration::from_secs(8);
 /// How long a path must carry everything to be the path.
 const PROOF: Duration = Duration::from_millis(400);
 
@@ -36,6 +38,8 @@ pub struct Plan {
     pub rounds: u32,
     /// The kinds, by name; none: all of them.
     pub kinds: Vec<String>,
+    /// Whether a node with a public address relays for the others.
+    pub peer_relay: bool,
     /// One way through every cable to the public network.
     pub latency: Duration,
 }
@@ -59,6 +63,9 @@ pub struct Row {
     pub path: Path,
     /// Whether it could go directly, by the rules of the routers.
     pub direct_possible: bool,
+    /// Whether it could go through a node that relays.
+    #[serde(skip)]
+    pub peer_relay_possible: bool,
     /// From the first packet until data went both ways directly.
     pub direct_after_ms_median: Option<u64>,
     /// The same in the slowest round.
@@ -107,7 +114,12 @@ impl Path {
 impl Row {
     /// Whether it is as it should be.
     pub fn holds(&self) -> bool {
-        self.path != Path::None && (!self.direct_possible || self.path == Path::Direct)
+        let worst = match (self.direct_possible, self.peer_relay_possible) {
+            (true, _) => Path::Direct,
+            (false, true) => Path::PeerRelay,
+            (false, false) => Path::Relay,
+        };
+        self.path <= worst
     }
 }
 
@@ -121,6 +133,7 @@ pub fn run(programs: &Programs, plan: &Plan, mut tell: impl FnMut(&Row)) -> anyh
     ensure!(!chosen.is_empty(), "no kind of network of {} is among {}", plan.families.name(), plan.kinds.join(", "));
     let wire = (!plan.latency.is_zero()).then(|| WireConditions { latency: plan.latency, ..WireConditions::default() });
     let mut site = Site::new(programs, plan.families, Relays::Inside, wire)?;
+    let _relay = if plan.peer_relay { Some(site.peer_relay(plan.clients.0, FIRST_PORT - 1)?) } else { None };
     let mut street = Street::settle(&mut site, plan, &chosen)?;
     let mut rows = Vec::new();
     // Who pings matters where the two run different clients.
@@ -128,10 +141,15 @@ pub fn run(programs: &Programs, plan: &Plan, mut tell: impl FnMut(&Row)) -> anyh
     for (index, a) in chosen.iter().enumerate() {
         for b in chosen.iter().skip(if one_way { index } else { 0 }) {
             let possible = a.can_be_direct(b, plan.families, plan.port_mapping);
+            let patience = match (possible, plan.peer_relay) {
+                (true, _) => PATIENCE,
+                (false, true) => PATIENCE_PEER_RELAY,
+                (false, false) => PATIENCE_HOPELESS,
+            };
             let mut readings = Vec::new();
             for round in 0..plan.rounds {
                 let (from, to) = street.pair(a, b, round)?;
-                readings.push(measure(&street.nodes[from].node, &street.nodes[to].node, possible)?);
+                readings.push(measure(&street.nodes[from].node, &street.nodes[to].node, patience)?);
             }
             let row = summarise(plan, a, b, possible, &readings);
             tell(&row);
@@ -142,11 +160,10 @@ pub fn run(programs: &Programs, plan: &Plan, mut tell: impl FnMut(&Row)) -> anyh
 }
 
 /// Measures a pair once, from idle.
-pub fn measure(from: &Node, to: &Node, direct_possible: bool) -> anyhow::Result<Reading> {
+pub fn measure(from: &Node, to: &Node, patience: Duration) -> anyhow::Result<Reading> {
     let underlay = Underlay::watch(&from.host)?;
     let pinger = Pinger::start(from, to)?;
     let started = Instant::now();
-    let patience = if direct_possible { PATIENCE } else { PATIENCE_HOPELESS };
     let settled = || underlay.direct().both_ways().is_some_and(|at| at.elapsed() > PROOF * 2);
     while started.elapsed() < patience && !settled() {
         std::thread::sleep(LOOK);
@@ -184,6 +201,7 @@ fn summarise(plan: &Plan, a: &Kind, b: &Kind, direct_possible: bool, readings: &
         client_b: plan.clients.1.name(),
         path: readings.iter().map(|reading| reading.path).max().unwrap_or(Path::None),
         direct_possible,
+        peer_relay_possible: plan.peer_relay && !a.blocks_udp() && !b.blocks_udp(),
         direct_after_ms_median: times.get(times.len() / 2).copied(),
         direct_after_ms_worst: times.last().copied(),
         lost: readings.iter().map(|reading| reading.lost).sum(),

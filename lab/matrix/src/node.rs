@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wattle_netns::{Host, Process};
 
 use crate::limits::{JOIN, LOOK};
@@ -176,6 +176,12 @@ impl Node {
     /// What it says of itself.
     pub fn status(&self) -> anyhow::Result<Value> {
         local_api::status(&self.socket())
+    }
+
+    /// Makes it a relay for its peers, at a UDP port.
+    pub fn serve_as_relay(&self, port: u16) -> anyhow::Result<()> {
+        let masked = json!({ "RelayServerPort": port, "RelayServerPortSet": true });
+        local_api::edit_preferences(&self.socket(), &masked).map(drop)
     }
 
     /// The relay region that it listens at.

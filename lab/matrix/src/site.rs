@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use wattle_netns::{Families, Host, Lab, Process, WireConditions};
 
@@ -17,6 +17,8 @@ use crate::{Client, Node, Programs};
 
 const NAME: &str = "control.lab";
 const USER: &str = "alice@example.com";
+const RELAY_TAG: &str = "tag:relay";
+const RELAY_PORT: u16 = 40_000;
 
 /// Where relays are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +92,34 @@ impl Site {
 
     /// Starts a node on a host and joins it.
     pub fn join(&self, host: &Host, client: Client, port: u16) -> anyhow::Result<Node> {
+        self.join_by(host, client, port, &self.key)
+    }
+
+    /// A public host whose node relays for all others.
+    pub fn peer_relay(&mut self, client: Client, port: u16) -> anyhow::Result<Node> {
+        let policy = json!({
+            "tagOwners": { RELAY_TAG: [] },
+            "acls": [{ "action": "accept", "src": ["*"], "dst": ["*:*"] }],
+            "grants": [{ "src": ["*"], "dst": [RELAY_TAG], "app": { "tailscale.com/cap/relay": [] } }],
+        });
+        let path = self.folder.path().join("policy.hujson");
+        fs::write(&path, policy.to_string())?;
+        self.administrate(&["policy", "set", "--yes", &path.to_string_lossy()])?;
+        let made = self.administrate(&["keys", "create", "--json", "--tag", RELAY_TAG])?;
+        let key = made["key"].as_str().context("keys create gave no key")?.to_owned();
+        let host = self.lab.public_host("peer-relay")?;
+        let node = self.join_by(&host, client, port, &key)?;
+        node.serve_as_relay(RELAY_PORT)?;
+        Ok(node)
+    }
+
+    fn join_by(&self, host: &Host, client: Client, port: u16, key: &str) -> anyhow::Result<Node> {
         host.set_names(&self.names())?;
         let state = self.folder.path().join(host.name());
         fs::create_dir_all(&state)?;
         let mut node = Node::new(&self.programs, &self.certificate.authority, host, client, port, &state);
         node.start()?;
-        node.sign_in(&format!("https://{NAME}"), &self.key)?;
+        node.sign_in(&format!("https://{NAME}"), key)?;
         Ok(node)
     }
 

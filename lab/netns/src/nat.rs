@@ -110,7 +110,9 @@ impl Rules<'_> {
     pub(crate) fn text(&self) -> String {
         let Self { nat, six, outer, inner, moved } = self;
         let mut masquerade = String::new();
-        for (from, to) in *moved {
+        // Where ports are random they are others after a reboot anyhow.
+        let moved = if *nat == Nat::Symmetric { &[][..] } else { moved };
+        for (from, to) in moved {
             // Writing to a string cannot fail.
             let _written = writeln!(masquerade, "oifname wan udp sport {from} masquerade to :{to}");
         }
