@@ -11,6 +11,7 @@ mod install;
 mod nat_matrix;
 mod oracles;
 mod run;
+mod scenarios;
 mod test;
 mod tidy;
 
@@ -35,6 +36,8 @@ enum Task {
     NatMatrix(nat_matrix::Options),
     /// Let things happen to a running transfer: roaming, sleep, a rebooted router, dead servers
     Disturb(disturb::Options),
+    /// Play scenarios in the simulated internet, from seeds or a story, and hold them against what must be true
+    Scenarios(scenarios::Options),
     /// Measure what things cost and how that grows
     Bench(bench::Options),
     /// Search for inputs that break parsers and machines
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::NatMatrix(options) => nat_matrix::run(&options),
         Task::Disturb(options) => disturb::run(&options),
+        Task::Scenarios(options) => scenarios::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Floors => floors::check(),

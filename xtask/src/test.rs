@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Context;
 use clap::Args;
 
-use crate::{floors, install, oracles, run, tidy};
+use crate::{floors, install, oracles, run, scenarios, tidy};
 
 /// What to leave out.
 #[derive(Args)]
@@ -38,6 +38,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     // One build of everything: the labs start the programs, and one set of features compiles dependencies once.
     run::step("programs", run::cargo().args(["build", "--workspace", "--all-targets"]))?;
+    scenarios::test()?;
     let programs = run::programs()?;
     let mut tests = run::cargo();
     if labs {

@@ -21,6 +21,8 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 const MANY_PERCENT: usize = 40;
 /// Fewer say nothing.
 const MANY_MIN: usize = 20;
+/// A ping of a person is given up after 10 s.
+const PING_PATIENCE: Duration = Duration::from_secs(11);
 /// Two packets of one conversation are no further apart.
 const STEADY_GAP: Duration = Duration::from_secs(2);
 /// How far back a story looks when it expects a flow or silence.
@@ -64,6 +66,15 @@ impl Judge {
             let mutual = back.map(|(since, _)| there.max(*since));
             let verdict = self.reference.verdict(said.from, said.to, there, mutual, now);
             self.verdicts.push(verdict);
+        }
+    }
+
+    /// A ping of a person is answered where a packet would arrive.
+    fn check_ping(&mut self, (from, to): (usize, usize), at: Instant, answered: bool, now: Instant) {
+        let patience = now.since(at) > PING_PATIENCE && !self.reference.changes.iter().any(|change| *change >= at);
+        if patience && !answered && self.reference.verdict(from, to, at, None, now) == Verdict::Must {
+            let (from, to) = (&self.names[from], &self.names[to]);
+            self.note(format!("{}: a ping of {from} got no answer of {to}", clock(at)));
         }
     }
 
@@ -133,12 +144,22 @@ impl Judge {
                     .take_while(|said| recent(said.at))
                     .any(|said| (said.from, said.to) == (a, b) && said.came.is_some())
             }
+            Expectation::Stall(a, b, length) => {
+                let transfers =
+                    judged.traffic.transfers.iter().filter(|transfer| (transfer.from, transfer.to) == (a, b));
+                transfers.map(|transfer| transfer.longest_stall(now)).all(|stall| stall <= length)
+            }
             Expectation::Silent => judged.members.iter().all(|member| member.is_silent_since(now, SILENCE)),
         };
         if !kept {
             let routes = match expectation {
                 Expectation::Direct(a, b) | Expectation::Relayed(a, b) | Expectation::Flows(a, b) => {
                     [(a, b), (b, a)].map(|(from, to)| route_text(judged.members, from, to, now)).join("; ")
+                }
+                Expectation::Stall(a, b, _) => {
+                    let transfers =
+                        judged.traffic.transfers.iter().filter(|transfer| (transfer.from, transfer.to) == (a, b));
+                    format!("{:?}", transfers.map(|transfer| transfer.longest_stall(now)).collect::<Vec<_>>())
                 }
                 Expectation::Silent => String::new(),
             };
@@ -152,6 +173,9 @@ impl Judge {
         self.check_packets(judged.traffic, now);
         for member in judged.members {
             self.check_tables(member);
+            for (to, at, answered) in member.pings.values() {
+                self.check_ping((member.index, *to), *at, *answered, now);
+            }
             let faults: Vec<String> = member.faults.clone();
             // Whoever was removed is refused, and that is right.
             let may_be_refused = self.reference.is_removed(member.index);

@@ -13,7 +13,7 @@ use rand_core::{RngCore, SeedableRng};
 use wattle_keys::{MachinePublic, NodePrivate, NodePublic};
 use wattle_netcheck::LocalNetwork;
 use wattle_netmap::{HostFacts, RegionId};
-use wattle_node::{DropReason, Event, Node, Now, Origin, Out, Preferences, Tables};
+use wattle_node::{DropReason, Event, Node, Now, Origin, Out, PingKind, PingToken, Preferences, Tables};
 use wattle_path::Way;
 use wattle_session::{HostReport, LoginOptions, Session};
 use wattle_time::Instant;
@@ -50,6 +50,8 @@ pub(crate) struct Member {
     woken_at: (Instant, u32),
     /// When it last sent a datagram.
     sent_at: Instant,
+    /// Pings of people: whom, when, and whether an answer came.
+    pub(crate) pings: BTreeMap<PingToken, (usize, Instant, bool)>,
     /// What it did that no node should.
     pub(crate) faults: Vec<String>,
 }
@@ -88,6 +90,7 @@ impl Member {
             wakes: 0,
             woken_at: (Instant::ORIGIN, 0),
             sent_at: Instant::ORIGIN,
+            pings: BTreeMap::new(),
             faults: Vec::new(),
         }
     }
@@ -191,6 +194,16 @@ impl Member {
         });
     }
 
+    /// A person pings another node.
+    pub(crate) fn ping(&mut self, to: usize, address: IpAddr, ground: &mut Ground<'_>) {
+        let mut token = None;
+        self.act(ground, |node, now, out| {
+            token = node.ping(PingKind::Disco, address, now, out).ok();
+        });
+        let now = ground.world.now();
+        self.pings.extend(token.map(|token| (token, (to, now, false))));
+    }
+
     /// Its host sends a packet into the tunnel.
     pub(crate) fn send_inner(&mut self, packet: &[u8], ground: &mut Ground<'_>) {
         if self.process.is_none() || self.asleep {
@@ -268,6 +281,11 @@ impl Member {
                 None => process.node.handle_https(region, None, at, more),
             },
             Event::Resolve(host) => process.node.handle_resolved(&host, &[], at, more),
+            Event::PingDone { token, outcome } => {
+                if let Some((_, _, answered)) = self.pings.get_mut(&token) {
+                    *answered = outcome.is_ok();
+                }
+            }
             Event::Refused(why) => self.faults.push(format!("{} was refused: {why}", self.name)),
             _ => {}
         }

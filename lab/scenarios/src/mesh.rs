@@ -140,6 +140,11 @@ impl Mesh {
                 self.traffic.tell(*from, *to, now + *length, *every, *size, now);
             }
             Step::Transfer { from, to, bytes } => self.traffic.transfer(*from, *to, *bytes, now),
+            Step::Ping { from, to } => {
+                if let Some(address) = self.addresses[*to] {
+                    self.with_member(*from, |member, ground| member.ping(*to, address, ground));
+                }
+            }
             Step::Hush => self.traffic.hush(),
             Step::Roam { node, place } => {
                 let (address, site) = self.grounds.address_at(*place);

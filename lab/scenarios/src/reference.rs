@@ -168,7 +168,12 @@ impl Reference {
                 self.untold_at = now;
             }
             Step::PortMap { .. } => {}
-            Step::Say { .. } | Step::Tell { .. } | Step::Transfer { .. } | Step::Hush | Step::Expect(_) => return,
+            Step::Say { .. }
+            | Step::Tell { .. }
+            | Step::Ping { .. }
+            | Step::Transfer { .. }
+            | Step::Hush
+            | Step::Expect(_) => return,
         }
         self.changed_at = now;
         self.changes.push(now);

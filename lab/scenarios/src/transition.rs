@@ -38,6 +38,13 @@ pub enum Step {
         /// How much.
         bytes: u32,
     },
+    /// A person pings a node from another, below the tunnel.
+    Ping {
+        /// Who.
+        from: usize,
+        /// Whom.
+        to: usize,
+    },
     /// Nobody says anything any more.
     Hush,
     /// A node moves to another network.
@@ -171,6 +178,8 @@ pub enum Expectation {
     Relayed(usize, usize),
     /// Of the packets of the last seconds from the first to the second some came.
     Flows(usize, usize),
+    /// The transfers from the first to the second never stood still for longer.
+    Stall(usize, usize, Duration),
     /// No node has sent a datagram in the last ten seconds.
     Silent,
 }

@@ -191,6 +191,7 @@ impl Scenario {
                 full(bytes as usize, limits::TRANSFER_BYTES_MAX, "bytes")?;
                 Step::Transfer { from, to, bytes }
             }
+            "ping" => Step::Ping { from: node(words)?, to: node(words)? },
             "hush" => Step::Hush,
             "roam" => Step::Roam { node: node(words)?, place: self.place(words)? },
             "sleep" => Step::Sleep(node(words)?),
@@ -232,6 +233,7 @@ impl Scenario {
                 "direct" => Expectation::Direct(node(words)?, node(words)?),
                 "relayed" => Expectation::Relayed(node(words)?, node(words)?),
                 "flows" => Expectation::Flows(node(words)?, node(words)?),
+                "stall" => Expectation::Stall(node(words)?, node(words)?, duration(words)?),
                 "silent" => Expectation::Silent,
                 other => return Err(format!("{other:?} cannot be expected")),
             }),
@@ -402,6 +404,7 @@ impl Scenario {
                 format!("tell {} {} for {length} every {every} size {size}", name(from), name(to))
             }
             Step::Transfer { from, to, bytes } => format!("transfer {} {} {bytes}", name(from), name(to)),
+            Step::Ping { from, to } => format!("ping {} {}", name(from), name(to)),
             Step::Hush => "hush".to_owned(),
             Step::Roam { node, place } => format!("roam {} {}", name(node), self.place_text(place)),
             Step::Sleep(node) => format!("sleep {}", name(node)),
@@ -435,6 +438,9 @@ impl Scenario {
             Step::Expect(Expectation::Direct(a, b)) => format!("expect direct {} {}", name(a), name(b)),
             Step::Expect(Expectation::Relayed(a, b)) => format!("expect relayed {} {}", name(a), name(b)),
             Step::Expect(Expectation::Flows(a, b)) => format!("expect flows {} {}", name(a), name(b)),
+            Step::Expect(Expectation::Stall(a, b, length)) => {
+                format!("expect stall {} {} {}", name(a), name(b), time(*length))
+            }
             Step::Expect(Expectation::Silent) => "expect silent".to_owned(),
         }
     }

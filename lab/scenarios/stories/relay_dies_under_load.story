@@ -1,0 +1,13 @@
+# Two hard NATs: only a relay carries. Theirs dies while a transfer runs; another region is there.
+site home nat apd/apd
+site work nat apd/apd
+node a in home
+node b in work
+at 10s talk a b for 80s
+at 12s transfer a b 1500000
+at 30s relay 1 down
+at 50s expect flows a b
+at 50s relay 1 up
+at 60s relay 2 down
+at 80s expect flows a b
+until 90s
