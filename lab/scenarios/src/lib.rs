@@ -35,6 +35,7 @@
 //! policy a>b b>a               # or: all, none
 //! at 10s talk a b for 20s every 20ms size 100    # both ways; `tell` goes one way, `say` is one packet
 //! at 11s transfer a b 1000000  # bytes that must all arrive, paced at 50 kB/s; the longest stall is reported
+//! at 11s ping a b              # as a person does; an answer must come where a packet would
 //! at 12s hush                  # nobody says anything any more
 //! at 13s roam a in home        # or: roam a open
 //! at 14s sleep a               # wake a, kill a, start a
@@ -48,11 +49,11 @@
 //! at 22s policy none
 //! at 23s remove a              # from the tailnet
 //! at 24s portmap home on       # off
-//! at 25s expect direct a b     # relayed a b, flows a b, silent
+//! at 25s expect direct a b     # relayed a b, flows a b, stall a b 3s, silent
 //! until 90s
 //! ```
 //!
-//! After `until` everybody falls silent, and a minute later nobody may send a datagram any more.
+//! After `until` everybody falls silent, and two minutes later nobody may send a datagram any more.
 #![forbid(unsafe_code)]
 
 mod control;

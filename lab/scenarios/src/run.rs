@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::mesh::{Judged, Mesh};
 use crate::{START, Scenario};
 
-/// After the last word the tunnel may answer twice (its passive keepalive comes 10 s after a packet), each of which keeps
-/// paths warm for 45 s; then ten seconds of silence follow.
-const UNTIL_SILENT: Duration = Duration::from_secs(80);
+/// After the last word tunnels still answer (a passive keepalive comes 10 s after a packet) and paths are looked after for
+/// 45 s after that; probes inside the tunnel may begin it anew once. Then ten seconds of silence follow.
+const UNTIL_SILENT: Duration = Duration::from_secs(120);
 
 /// What became of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
