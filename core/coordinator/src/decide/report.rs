@@ -121,6 +121,7 @@ pub(super) fn bounded(host: &HostFacts) -> HostFacts {
         services,
         ssh_host_keys: host.ssh_host_keys.iter().take(limits::SSH_HOST_KEYS_MAX).map(host_key).collect(),
         shields_up: host.shields_up,
+        peer_relay: host.peer_relay,
         net: None,
     }
 }
