@@ -13,6 +13,7 @@ mod ip;
 mod login;
 mod logout;
 mod netcheck;
+mod paths;
 mod ping;
 mod qr;
 mod set;

@@ -5,6 +5,7 @@
 
 mod netcheck;
 mod notify;
+mod paths;
 mod peer_relay;
 mod ping;
 mod prefs;
@@ -15,6 +16,7 @@ mod who_is;
 
 pub use netcheck::NetcheckReport;
 pub use notify::{LoginFinished, Notify, Options, State, watch};
+pub use paths::{PathCandidate, PathKind, PeerPaths};
 pub use peer_relay::{PeerRelayClient, PeerRelaySession, PeerRelayStatus};
 pub use ping::PingResult;
 pub use prefs::{MaskedPrefs, Persist, Prefs};

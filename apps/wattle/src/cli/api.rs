@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use wattle_local_api::{Client, ClientError, Lines, Reply};
 use wattle_wire::control::DerpMap;
 use wattle_wire::local::{
-    MaskedPrefs, NetcheckReport, Notify, Options, PeerRelayStatus, PingResult, Prefs, Status, WhoIsResponse,
+    MaskedPrefs, NetcheckReport, Notify, Options, PeerPaths, PeerRelayStatus, PingResult, Prefs, Status, WhoIsResponse,
 };
 
 /// The daemon's LocalAPI.
@@ -90,6 +90,10 @@ impl Api {
 
     pub(super) async fn netcheck(&self) -> anyhow::Result<NetcheckReport> {
         self.read(Method::GET, "wattle/netcheck?fresh=true", Bytes::new()).await
+    }
+
+    pub(super) async fn paths(&self) -> anyhow::Result<Vec<PeerPaths>> {
+        self.read(Method::GET, "wattle/paths", Bytes::new()).await
     }
 
     /// The text that an endpoint for people who look for a fault gives.

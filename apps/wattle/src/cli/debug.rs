@@ -6,6 +6,7 @@ use http::Method;
 use wattle_wire::local::watch;
 
 use super::api::Api;
+use super::paths::Paths;
 use super::{Outcome, print, print_json};
 
 /// Look inside the daemon
@@ -31,6 +32,7 @@ enum What {
     Rebind,
     /// Ask again what addresses others see
     Restun,
+    Paths(Paths),
 }
 
 impl Debug {
@@ -42,6 +44,7 @@ impl Debug {
             What::PeerRelaySessions => print_json(&api.peer_relay().await?)?,
             What::Rebind => print(&api.text(Method::POST, "debug?action=rebind").await?)?,
             What::Restun => print(&api.text(Method::POST, "debug?action=restun").await?)?,
+            What::Paths(paths) => return paths.run(api).await,
             What::WatchIpn => {
                 let mut events = api.watch(watch::INITIAL_STATE | watch::INITIAL_PREFS).await?;
                 loop {

@@ -68,6 +68,13 @@ fn text(report: &NetcheckReport, map: &DerpMap, verbose: bool) -> String {
     line("IPv6", &v6);
     let varies = report.mapping_varies_by_dest_ip.map_or_else(String::new, |varies| varies.to_string());
     line("MappingVariesByDestIP", &varies);
+    if let Some(nat) = nat(report) {
+        line("NAT", nat);
+    }
+    line("PortMapping", &port_mapping(report));
+    if let Some(captive) = report.captive_portal {
+        line("CaptivePortal", if captive { "true: sign in at its page in a browser" } else { "false" });
+    }
     let named = |region: i64| map.regions.as_ref().and_then(|regions| regions.get(&region)?.as_ref());
     if report.region_latency.is_empty() {
         line("Nearest DERP", "unknown (no response to latency probes)");
@@ -89,6 +96,27 @@ fn text(report: &NetcheckReport, map: &DerpMap, verbose: bool) -> String {
     text
 }
 
+/// What the NAT means for people.
+fn nat(report: &NetcheckReport) -> Option<&'static str> {
+    match report.mapping_varies_by_dest_ip {
+        _ if !report.udp => Some("UDP is blocked: every connection goes through a relay"),
+        _ if report.port_mapping.is_some() => Some("open: the router has opened a port for us"),
+        Some(true) => Some("hard: another port for every destination; direct with peers that are easy to reach"),
+        Some(false) => Some("easy: direct connections are likely"),
+        None => None,
+    }
+}
+
+/// The protocols that the router speaks, and the address that it opened.
+fn port_mapping(report: &NetcheckReport) -> String {
+    let all = [("UPnP", report.upnp), ("NAT-PMP", report.pmp), ("PCP", report.pcp)];
+    let spoken: Vec<&str> = all.iter().filter(|(_, spoken)| *spoken == Some(true)).map(|(name, _)| *name).collect();
+    match report.port_mapping {
+        Some(address) => format!("{} ({address})", spoken.join(", ")),
+        None => spoken.join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +133,11 @@ mod tests {
             udp: true,
             global_v4: Some("192.0.2.7:41641".parse().unwrap()),
             mapping_varies_by_dest_ip: Some(false),
+            upnp: Some(true),
+            pmp: Some(false),
+            pcp: Some(true),
+            port_mapping: Some("192.0.2.7:7".parse().unwrap()),
+            captive_portal: Some(false),
             preferred_derp: 2,
             region_latency: [(1, 80_000_000), (2, 1_230_000)].into(),
             ..NetcheckReport::default()
@@ -112,6 +145,7 @@ mod tests {
         assert_eq!(
             text(&report, &map, false),
             "\nReport:\n\t* UDP: true\n\t* IPv4: yes, 192.0.2.7:41641\n\t* IPv6: no\n\t* MappingVariesByDestIP: false\n\
+             \t* NAT: open: the router has opened a port for us\n\t* PortMapping: UPnP, PCP (192.0.2.7:7)\n\t* CaptivePortal: false\n\
              \t* Nearest DERP: Home\n\t* DERP latency:\n\t\t- home: 1.2ms   (Home)\n\t\t- far: 80.0ms  (Far)\n\t\t-   x:         (Mute)\n"
         );
         let silent = text(&NetcheckReport::default(), &map, true);

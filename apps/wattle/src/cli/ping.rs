@@ -10,7 +10,7 @@ use wattle_wire::local::PingResult;
 use super::api::Api;
 use super::status::disconnected;
 use super::values::{boolean, duration};
-use super::{Outcome, print, target};
+use super::{Outcome, paths, print, target};
 
 /// The pause between two pings.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// while a direct path is sought. If this works and a normal ping does not, a firewall on either machine drops it.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  wattle ping laptop\n  wattle ping --tsmp 100.64.0.2\n  wattle ping --until-direct=false --c 3 laptop"
+    after_help = "Examples:\n  wattle ping laptop\n  wattle ping --tsmp 100.64.0.2\n  wattle ping --until-direct --verbose laptop\n  wattle ping --until-direct=false --c 3 laptop"
 )]
 pub(super) struct Ping {
     /// Stop when an answer came directly
@@ -39,7 +39,7 @@ pub(super) struct Ping {
     /// How long to wait for an answer
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     timeout: Duration,
-    /// Say what a name was resolved to
+    /// Say what a name was resolved to, and at the end every address that was tried and why the winner won
     #[arg(long, action = ArgAction::SetTrue)]
     verbose: bool,
     /// Print each answer as a line of JSON
@@ -51,6 +51,17 @@ pub(super) struct Ping {
 
 impl Ping {
     pub(super) async fn run(self, api: &Api) -> anyhow::Result<Outcome> {
+        let outcome = self.ping(api).await;
+        if self.verbose && !self.json {
+            let status = api.status().await?;
+            if let Ok(found) = paths::of_node(api, &status, &self.node).await {
+                print(&format!("\n{}", paths::text(&found, wattle_clock::unix_now())))?;
+            }
+        }
+        outcome
+    }
+
+    async fn ping(&self, api: &Api) -> anyhow::Result<Outcome> {
         let status = api.status().await?;
         if let Some(sentence) = disconnected(&status) {
             print(&(sentence + "\n"))?;

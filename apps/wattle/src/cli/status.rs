@@ -7,6 +7,7 @@ use wattle_time::UnixTime;
 use wattle_wire::local::{PeerStatus, State, Status};
 
 use super::api::Api;
+use super::paths::for_how_long;
 use super::target::short_name;
 use super::values::boolean;
 use super::{Outcome, print, print_json};
@@ -76,6 +77,18 @@ impl Show {
         for [address, name, owner, system, connection] in lines {
             // Widths and order are the official ones: people cut columns out of this.
             let _infallible = writeln!(text, "{address:<15} {name:<20} {owner:<12} {system:<7} {connection}");
+        }
+        let reasons: Vec<_> = status
+            .peer
+            .values()
+            .filter(|peer| self.peers && !peer.why_not_direct.is_empty())
+            .map(|peer| (short_name(status, peer), &peer.why_not_direct))
+            .collect();
+        if !reasons.is_empty() {
+            text += "\n# Why not direct:\n";
+            for (name, why) in reasons {
+                let _infallible = writeln!(text, "#     - {name}: {why}");
+            }
         }
         if !status.health.is_empty() {
             text += "\n# Health check:\n";
@@ -161,6 +174,9 @@ fn connection(node: &PeerStatus, now: UnixTime) -> String {
     let mut text = if words.is_empty() { "-".to_owned() } else { words.join("; ") };
     if had_traffic {
         let _infallible = write!(text, ", tx {} rx {}", node.tx_bytes, node.rx_bytes);
+    }
+    if let Some(since) = node.path_since.filter(|_| node.active) {
+        let _infallible = write!(text, ", for {}", for_how_long(now, since));
     }
     text
 }

@@ -20,6 +20,7 @@ use super::chores::Chores;
 use super::control_link::ControlLink;
 use super::data_threads::DataThreads;
 use super::event_loop::{EventLoop, People, Sources, for_node, now};
+use super::health::Health;
 use super::host_report::host_report;
 use super::host_worker::HostWorker;
 use super::limits::{CALLS_WAITING_MAX, HANDOFFS_WAITING_MAX, INPUTS_WAITING_MAX};
@@ -73,6 +74,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         host: HostWorker::start(host, input_sender),
         watchers: Watchers::default(),
         people: People::default(),
+        health: Health::new(options.port),
         saved,
         shutting_down: false,
     };

@@ -25,6 +25,7 @@ use wattle_wire::local::{Notify, State};
 use super::chores::Chores;
 use super::control_link::ControlLink;
 use super::data_threads::{DataThreads, RelayInbound};
+use super::health::{Health, Sight};
 use super::host_worker::HostWorker;
 use super::input::{ControlNews, Input, RelayNews};
 use super::limits::{DIALS_UNTIL_TOLD, INPUTS_AT_ONCE_MAX, SHUTDOWN_WAIT, TICK_MIN};
@@ -53,6 +54,7 @@ pub(super) struct EventLoop {
     pub(super) host: HostWorker,
     pub(super) watchers: Watchers,
     pub(super) people: People,
+    pub(super) health: Health,
     pub(super) shutting_down: bool,
 }
 
@@ -101,6 +103,7 @@ impl EventLoop {
     /// Begins: with a key, and when people want it, back to our place in the network.
     pub(super) fn begin(&mut self, network: &Network) {
         let mut out = Out::default();
+        self.health.note_network(!network.addresses.is_empty());
         self.node.set_network(self.local_network(network), now(), &mut out);
         self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network(network));
         if self.saved.prefs.want_running && self.saved.node_key.is_some() {
@@ -238,6 +241,7 @@ impl EventLoop {
         match event {
             HostEvent::NetworkChanged(network) => {
                 tracing::info!(?network, "the network changed");
+                self.health.note_network(!network.addresses.is_empty());
                 self.node.handle_network_change(self.local_network(&network), now(), out);
                 self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network(&network));
             }
@@ -249,6 +253,19 @@ impl EventLoop {
 
     fn local_network(&self, network: &Network) -> LocalNetwork {
         LocalNetwork { addresses: network.addresses.clone(), port_v4: self.udp.port(), port_v6: self.udp.port_v6() }
+    }
+
+    /// What tells whether we are well.
+    pub(super) fn sight(&self) -> Sight<'_> {
+        let own = self.node.self_status();
+        let home = own.home.and_then(|home| self.node.map().derp.regions.get(&home));
+        Sight {
+            wanted: matches!(self.people.state, State::Starting | State::Running),
+            relay_connected: own.home_connected,
+            home: home.map(|home| home.code.as_str()),
+            report: self.node.report(),
+            port: self.udp.port(),
+        }
     }
 
     /// The state, as people are told it.

@@ -66,6 +66,8 @@ pub(super) enum Question {
         /// Measure anew.
         fresh: bool,
     },
+    /// The paths to peers, and why.
+    Paths,
     /// Do something for people who look for a fault.
     Debug(String),
     /// What the relay for peers carries.
@@ -101,6 +103,7 @@ impl Question {
             "ping" if write => Self::Ping(address(&query.required("ip")?)?, ping_kind(&query.required("type")?)?),
             "derpmap" if read => Self::DerpMap,
             "wattle/netcheck" if read => Self::Netcheck { fresh: query.value("fresh").as_deref() == Some("true") },
+            "wattle/paths" if read => Self::Paths,
             "debug" if write => Self::Debug(query.required("action")?),
             "debug-peer-relay-sessions" if read => Self::PeerRelaySessions,
             "metrics" | "usermetrics" if read => Self::Metrics,
@@ -116,6 +119,7 @@ impl Question {
             | "ping"
             | "derpmap"
             | "wattle/netcheck"
+            | "wattle/paths"
             | "debug-peer-relay-sessions"
             | "debug"
             | "metrics"
@@ -136,7 +140,11 @@ impl Question {
             Self::Status { .. } | Self::Prefs | Self::WhoIs(_) | Self::Ping(..) | Self::DerpMap | Self::Metrics => {
                 false
             }
-            Self::PeerRelaySessions | Self::Watch { .. } | Self::Netcheck { .. } | Self::CheckPrefs(_) => false,
+            Self::PeerRelaySessions
+            | Self::Watch { .. }
+            | Self::Netcheck { .. }
+            | Self::Paths
+            | Self::CheckPrefs(_) => false,
             Self::EditPrefs(_) | Self::Start(_) | Self::LoginInteractive | Self::Logout => true,
             Self::Debug(_) | Self::Shutdown => true,
         }

@@ -56,7 +56,7 @@ pub(super) fn status(node: &Node, around: Around<'_>, with_peers: bool, now: Now
         magic_dns_suffix: suffix.clone(),
         cert_domains: map.dns.cert_domains.clone(),
         extra_records: map.dns.extra_records.iter().map(record).collect(),
-        peer: peers.map(|peer| (peer.node.key, peer_status(&peer, &map.derp, now))).collect(),
+        peer: peers.map(|peer| (peer.node.key, peer_status(node, &peer, now))).collect(),
         user: map.users.iter().map(|(id, user)| (id.0, user_to_wire(user))).collect(),
         client_version: None,
     }
@@ -113,7 +113,8 @@ fn from_map(node: &MapNode, derp: &DerpMap) -> PeerStatus {
     }
 }
 
-fn peer_status(peer: &PeerView<'_>, derp: &DerpMap, now: Now) -> PeerStatus {
+fn peer_status(node: &Node, peer: &PeerView<'_>, now: Now) -> PeerStatus {
+    let explained = node.explain_path(peer.node.id, now).filter(|explained| explained.active);
     // A path beside a DERP relay is not proven yet.
     let proven = peer.route.udp.filter(|_| peer.route.relay.is_none());
     let (direct, relayed) = match proven.map(|hop| hop.way()) {
@@ -131,12 +132,14 @@ fn peer_status(peer: &PeerView<'_>, derp: &DerpMap, now: Now) -> PeerStatus {
         active: peer.active,
         in_magic_sock: true,
         in_engine: peer.last_handshake.is_some(),
-        ..from_map(peer.node, derp)
+        path_since: explained.as_ref().and_then(|path| path.best.as_ref()).map(|best| on_the_wall(best.since, now)),
+        why_not_direct: explained.and_then(|path| path.why_not_direct).unwrap_or_default(),
+        ..from_map(peer.node, &node.map().derp)
     }
 }
 
 /// A way through a peer relay, as official clients write it.
-fn through(server: SocketAddr, vni: Vni) -> String {
+pub(super) fn through(server: SocketAddr, vni: Vni) -> String {
     format!("{server}:vni:{vni}")
 }
 
@@ -158,11 +161,11 @@ pub(super) fn peer_relay(port: Option<u16>, sessions: &[SessionStatus]) -> PeerR
 /// `discokey:` and eight bytes: enough to tell clients apart.
 const SHORT_DISCO_LENGTH: usize = 9 + 16;
 
-fn on_the_wall(when: Instant, now: Now) -> UnixTime {
+pub(super) fn on_the_wall(when: Instant, now: Now) -> UnixTime {
     now.wall.minus(now.mono.since(when))
 }
 
-fn region_code(derp: &DerpMap, region: Option<RegionId>) -> String {
+pub(super) fn region_code(derp: &DerpMap, region: Option<RegionId>) -> String {
     region.and_then(|region| derp.regions.get(&region)).map(|region| region.code.clone()).unwrap_or_default()
 }
 
@@ -233,5 +236,10 @@ pub(super) fn netcheck(report: &Report, now: Now) -> NetcheckReport {
         region_v6_latency: latencies(&report.region_v6_latencies),
         global_v4: report.global_v4,
         global_v6: report.global_v6,
+        upnp: report.port_mapping.upnp,
+        pmp: report.port_mapping.pmp,
+        pcp: report.port_mapping.pcp,
+        port_mapping: report.mapped,
+        captive_portal: report.captive_portal,
     }
 }

@@ -1,7 +1,7 @@
 //! What the node measured of its network.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddrV4, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use serde::{Deserialize, Serialize};
 use wattle_time::UnixTime;
@@ -27,6 +27,20 @@ pub struct NetcheckReport {
     /// Whether the NAT maps differently per destination; null: unknown.
     #[serde(rename = "MappingVariesByDestIP")]
     pub mapping_varies_by_dest_ip: Option<bool>,
+    /// Whether the router opens ports by UPnP; null: unknown.
+    #[serde(rename = "UPnP")]
+    pub upnp: Option<bool>,
+    /// The same by NAT-PMP.
+    #[serde(rename = "PMP")]
+    pub pmp: Option<bool>,
+    /// The same by PCP.
+    #[serde(rename = "PCP")]
+    pub pcp: Option<bool>,
+    /// The address that the router has opened for us. Official programs do not know it.
+    #[serde(with = "go::address", skip_serializing_if = "Option::is_none")]
+    pub port_mapping: Option<SocketAddr>,
+    /// Whether a captive portal answers in place of the internet; null: unknown.
+    pub captive_portal: Option<bool>,
     /// Home region; 0: none.
     #[serde(rename = "PreferredDERP")]
     pub preferred_derp: i64,

@@ -183,6 +183,12 @@ pub struct PeerStatus {
     /// When it does.
     #[serde(with = "go::time", skip_serializing_if = "omit")]
     pub key_expiry: Option<UnixTime>,
+    /// Since when data goes the way it goes. Official programs do not know it.
+    #[serde(with = "go::time", skip_serializing_if = "omit")]
+    pub path_since: Option<UnixTime>,
+    /// Why data does not go directly although there is some. Official programs do not know it.
+    #[serde(skip_serializing_if = "omit")]
+    pub why_not_direct: String,
 }
 
 /// Keys of a JSON object are texts: node keys stand there in theirs.

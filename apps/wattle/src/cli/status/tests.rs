@@ -67,6 +67,21 @@ fn a_line_a_node_sorted_by_name_with_the_way_to_it() {
 }
 
 #[test]
+fn a_path_tells_how_long_it_stands_and_a_relayed_one_why_it_is() {
+    let now = UnixTime::from_secs(1_000_000);
+    let mut status = example();
+    for peer in status.peer.values_mut().filter(|peer| peer.active) {
+        match peer.cur_addr.as_str() {
+            "" => peer.why_not_direct = "no direct path answers".to_owned(),
+            _ => peer.path_since = Some(UnixTime::from_secs(1_000_000 - 240)),
+        }
+    }
+    let text = show().text(&status, now);
+    assert!(text.contains("active; direct 192.0.2.7:41641, tx 100 rx 2000, for 4m\n"), "{text}");
+    assert!(text.ends_with("\n# Why not direct:\n#     - alder: no direct path answers\n"), "{text}");
+}
+
+#[test]
 fn parts_can_be_left_out_and_complaints_follow() {
     let status = Status { health: vec!["no relay answers".to_owned()], ..example() };
     let text = Show { peers: false, header: true, ..show() }.text(&status, UnixTime::from_secs(1_000_000));

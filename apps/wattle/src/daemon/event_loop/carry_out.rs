@@ -25,6 +25,9 @@ impl EventLoop {
             out = more;
         }
         self.note_state();
+        let mut health = self.health.clone();
+        health.observe(&self.sight(), now().mono);
+        self.health = health;
     }
 
     fn carry_out_once(&mut self, out: Out, more: &mut Out) {

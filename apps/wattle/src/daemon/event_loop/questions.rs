@@ -12,6 +12,7 @@ use super::carry_out::forbidden;
 use super::preferences::problem_with;
 use super::{EventLoop, now};
 use crate::daemon::local::{Call, Question};
+use crate::daemon::paths;
 use crate::daemon::status::{self, Around};
 
 /// A value as the answer.
@@ -92,6 +93,7 @@ impl EventLoop {
                 }
             },
             Question::DerpMap => json(&derp_map_to_wire(&self.node.map().derp)),
+            Question::Paths => json(&paths::all(&self.node, now())),
             Question::Debug(action) => match action.as_str() {
                 "rebind" => match self.udp.rebind() {
                     Ok(()) => respond::text(StatusCode::OK, "done\n"),
@@ -125,10 +127,11 @@ impl EventLoop {
         let problems =
             [&self.people.control_problem, &self.people.host_problem, &self.people.clock_problem, &relay_problem];
         let told = self.node.map().health.values();
+        let seen = self.health.warnings(&self.sight(), now().mono);
         let around = Around {
             state: self.people.state,
             auth_url: self.people.browse_to.as_deref().unwrap_or_default(),
-            health: problems.into_iter().flatten().chain(told).cloned().collect(),
+            health: problems.into_iter().flatten().chain(told).cloned().chain(seen).collect(),
         };
         status::status(&self.node, around, peers, now())
     }
