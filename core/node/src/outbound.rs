@@ -62,6 +62,8 @@ pub fn outbound(
         Err(error @ SealError::NoRoom) => return Err(error.into()),
     };
 
+    peer.activity.note_length(length, now);
+
     // path: which address, and the relay beside it while the address is not proven, or instead of it for what is too long
     if let Some(large) = peer.route.large.filter(|large| length > usize::from(large.over)) {
         let message = message.get(..length).unwrap_or_default().to_vec();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wattle_filter::{Filter, Flows};
 use wattle_keys::NodePublic;
-use wattle_path::{Route, Traffic};
+use wattle_path::{MESSAGE_SURE, Route, Traffic};
 use wattle_time::Instant;
 use wattle_tunnel::{Opener, Sealer};
 
@@ -91,6 +91,8 @@ struct Departures {
     last: AtomicU64,
     /// The first after a pause.
     burst: AtomicU64,
+    /// The last that not every path passes.
+    large: AtomicU64,
 }
 
 /// Packets that came.
@@ -105,13 +107,20 @@ struct Arrivals {
 impl Activity {
     /// Notes that a packet went; whether the slow half should hear of it.
     pub fn note_outbound(&self, now: Instant) -> bool {
-        let Departures { told, last, burst } = &self.outbound;
+        let Departures { told, last, burst, .. } = &self.outbound;
         let former = last.load(Ordering::Relaxed);
         note(last, former, now);
         if former == 0 || now.since(Instant::from_nanos(former)) >= PAUSE {
             burst.store(now.as_nanos().max(1), Ordering::Relaxed);
         }
         due(told, now)
+    }
+
+    /// Notes that a message of this length went.
+    pub fn note_length(&self, length: usize, now: Instant) {
+        if length > usize::from(MESSAGE_SURE) {
+            note(&self.outbound.large, self.outbound.large.load(Ordering::Relaxed), now);
+        }
     }
 
     /// Notes that a packet came by a way; whether the slow half should hear of it. The lowest bit of the way's hash tells
@@ -134,6 +143,7 @@ impl Activity {
         Traffic {
             sent_at: time(&self.outbound.last).map(Instant::from_nanos),
             burst_at: time(&self.outbound.burst).map(Instant::from_nanos),
+            large_at: time(&self.outbound.large).map(Instant::from_nanos),
             direct_at: time(&direct.last).map(Instant::from_nanos),
         }
     }
@@ -184,9 +194,12 @@ mod tests {
             activity.note_outbound(at(ms));
         }
         activity.note_inbound(at(2600), 3);
-        let traffic = Traffic { sent_at: Some(at(2500)), burst_at: Some(at(2400)), direct_at: None };
+        activity.note_length(1200, at(2500));
+        let traffic = Traffic { sent_at: Some(at(2500)), burst_at: Some(at(2400)), large_at: None, direct_at: None };
         assert_eq!(activity.traffic(), traffic);
         activity.note_inbound(at(2700), 2);
+        activity.note_length(1312, at(2700));
+        assert_eq!(activity.traffic().large_at, Some(at(2700)));
         assert_eq!(activity.traffic().direct_at, Some(at(2700)));
     }
 

@@ -42,6 +42,7 @@ mod way;
 
 pub use explain::{BestExplanation, CandidateExplanation, Nets, PathExplanation, RelayExplanation};
 pub use families::Families;
+pub use mtu::SURE as MESSAGE_SURE;
 pub use out::{Event, Out, PingError, PingId, ProofToken, Traffic, Transmit};
 pub use paths::{Config, Paths, PeerRelays};
 pub use peer::{CandidateStatus, PeerFacts, PeerStatus};

@@ -14,6 +14,8 @@ use crate::timing::{MTU_AGAIN, MTU_AGAIN_SMALL, MTU_TRIAL};
 const SIZES: [u16; 4] = [1312, 1232, 1024, 548];
 /// A size that fails this many pairs in a row whose small ping was answered does not pass.
 const HOLES: u32 = 3;
+/// After this many, long messages no longer take a path that passed them before.
+const HOLES_SUSPICIOUS: u32 = 2;
 /// Pairs without any answer before it is left for later.
 const MUTE_MAX: u32 = 6;
 
@@ -21,7 +23,7 @@ const MUTE_MAX: u32 = 6;
 pub(crate) const FULL: u16 = SIZES[0];
 
 /// What passes without asking: messages up to this long pass every path that anything passes.
-pub(crate) const SURE: u16 = 1232;
+pub const SURE: u16 = 1232;
 
 /// The search on one path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,6 +89,14 @@ impl PathMtu {
         }
     }
 
+    /// Long messages are being sent: see that they still pass. Routes change under a path, and nobody tells.
+    pub(crate) fn check(&mut self) {
+        if self.trial.is_none() && !matches!(self.known, Known::Limit(_)) {
+            self.trial = Some(Trial { size: 0, holes: 0, mute: 0, pair: None });
+            self.again_at = None;
+        }
+    }
+
     /// How long the padded ping of the next pair is; `None`: there is none to send.
     pub(crate) fn wants_pair(&self) -> Option<u16> {
         let trial = self.trial.filter(|trial| trial.pair.is_none())?;
@@ -129,7 +139,10 @@ impl PathMtu {
             return false;
         }
         if trial.holes < HOLES {
-            return false;
+            // What goes on as if nothing were wrong may be vanishing: from now on it takes the relay.
+            return trial.holes >= HOLES_SUSPICIOUS
+                && self.known == Known::Full
+                && std::mem::take(&mut self.known) == Known::Full;
         }
         *trial = Trial { size: trial.size + 1, holes: 0, mute: 0, pair: None };
         let size = trial.size;
@@ -207,6 +220,25 @@ mod tests {
         now = now + MTU_AGAIN_SMALL;
         search(&mut mtu, 1400, true, &mut now, || false);
         assert_eq!(mtu.limit(), u16::MAX, "the hole is gone");
+    }
+
+    #[test]
+    fn long_messages_leave_a_path_that_begins_to_lose_them_within_a_second() {
+        let (mut mtu, mut now) = (PathMtu::default(), Instant::ORIGIN);
+        search(&mut mtu, 1400, true, &mut now, || false);
+        let start = now;
+        mtu.check();
+        let mut left = None;
+        while mtu.wants_pair().is_some() {
+            let [small, padded] = [1, 2].map(|byte: u8| TransactionId([byte; 12]));
+            mtu.note_pair(small, padded, Duration::from_millis(20), now);
+            mtu.note_pong(small, now);
+            now = now + MTU_TRIAL;
+            if mtu.handle_timeout(now) && left.is_none() {
+                left = Some((now.since(start), mtu.limit(), mtu.sure()));
+            }
+        }
+        assert_eq!(left, Some((MTU_TRIAL * 2, u16::MAX, Some(SURE))), "by the relay, before the limit is known");
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub struct Traffic {
     pub sent_at: Option<Instant>,
     /// When the first packet was sent after a pause of a second or more.
     pub burst_at: Option<Instant>,
+    /// When the last message was sent that not every path passes, being longer than [`crate::MESSAGE_SURE`].
+    pub large_at: Option<Instant>,
     /// When the last authenticated packet came directly.
     pub direct_at: Option<Instant>,
 }

@@ -116,7 +116,7 @@ pub const DWELL: Duration = Duration::from_secs(5);
 /// ... and how many of its answers must say so. A heartbeat apart, they take two heartbeats.
 pub const DWELL_ANSWERS: u32 = 3;
 /// A pair of a small and a full-size ping is judged after this long at least.
-pub const MTU_TRIAL: Duration = Duration::from_millis(500);
+pub const MTU_TRIAL: Duration = Duration::from_millis(300);
 /// A path that passes full-size packets is asked again after this long; routes change under a path.
 pub const MTU_AGAIN: Duration = Duration::from_secs(300);
 /// One that does not is asked sooner: it may have been loss.

@@ -108,6 +108,10 @@ impl Discovery {
         // While something is on its way, as soon as it is late; not at once again when it is.
         let next = if is_unanswered && !silent { (since + patience).max(now + LOOK / 5) } else { now + LOOK };
         self.watch.look_at = Some(next.min(now + LOOK));
+        if traffic.large_at.is_some_and(|large| now.since(large) < QUIET) {
+            self.mtu.check();
+            self.measure_mtu(around);
+        }
         if best.is_proven() {
             let is_late = self.heartbeat_is_late(&best.address, HEARTBEAT_LATE.max(best.latency * 4), now);
             if !silent && !is_late {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use wattle_wire::disco::{CallMeMaybe, Envelope, Pong, TransactionId};
 
 use super::*;
-use crate::limits::{CALLS, CANDIDATES_MAX, ENDPOINTS_MAX, PENDING_PINGS_MAX};
+use crate::limits::{CALLS, CANDIDATES_MAX, ENDPOINTS_MAX, PENDING_PINGS_MAX, PRIVATE_ENDPOINTS_MAX};
 use crate::{Hop, Large, Transmit};
 
 const REGION: RegionId = RegionId(4);
@@ -164,6 +164,47 @@ fn a_storm_of_calls_makes_us_send_little() {
 }
 
 #[test]
+fn many_peers_that_call_together_make_us_send_no_more_than_the_budget_allows() {
+    let peers: Vec<PeerFacts> = (0..190).map(|number| facts(number, number, &[])).collect();
+    let mut paths = paths(&peers);
+    let mut sent = 0;
+    for round in 0..4u8 {
+        let endpoints: Vec<String> = (0..60).map(|host| format!("198.51.{round}.{host}:7")).collect();
+        let call = call(&endpoints.iter().map(String::as_str).collect::<Vec<_>>());
+        for number in 0..190 {
+            sent += handle(&mut paths, relay(number), number, &call, at(0)).len();
+        }
+    }
+    assert_eq!(sent, crate::limits::ALL_PINGS.at_once as usize);
+}
+
+#[test]
+fn private_and_repeated_addresses_of_a_call_are_few() {
+    let mut paths = paths(&[facts(5, 5, &[])]);
+    let mut endpoints: Vec<String> = (0..60).map(|host| format!("10.0.0.{host}:7")).collect();
+    endpoints.extend((0..60).map(|_| "198.51.100.7:7".to_owned()));
+    let call = call(&endpoints.iter().map(String::as_str).collect::<Vec<_>>());
+    let sent = handle(&mut paths, relay(5), 5, &call, at(0)).len();
+    assert_eq!(sent, PRIVATE_ENDPOINTS_MAX + 1);
+}
+
+#[test]
+fn a_network_that_changes_ten_times_a_second_is_acted_on_once_a_second() {
+    let mut paths = paths(&[facts(5, 5, &["198.51.100.7:7"])]);
+    paths.note_outbound(&node(5), at(0), &mut Out::default());
+    let mut out = Out::default();
+    for ms in (1000..6000).step_by(100) {
+        paths.handle_network_change(at(ms), &mut out);
+        paths.handle_timeout(at(ms), &mut out);
+    }
+    let calls = out.transmits.iter().filter(|transmit| transmit.to == relay(5)).count();
+    assert!((5..=7).contains(&calls), "{calls} calls in five seconds");
+    let mut last = Out::default();
+    paths.handle_timeout(at(7000), &mut last);
+    assert!(!last.transmits.is_empty(), "the last change is not forgotten");
+}
+
+#[test]
 fn of_several_nodes_with_one_disco_key_the_ping_says_which_it_is() {
     let mut paths = paths(&[facts(5, 9, &[]), facts(6, 9, &[])]);
     let way = udp("198.51.100.7:7");
@@ -279,19 +320,65 @@ fn a_peer_without_traffic_costs_a_few_hundred_bytes_and_no_timer() {
 /// Something that may happen.
 #[derive(Clone, Debug)]
 enum Input {
-    Disco { from: Way, sender: u8, message: Message },
-    Bytes { from: Way, bytes: Vec<u8> },
+    Disco {
+        from: Way,
+        sender: u8,
+        message: Message,
+    },
+    Bytes {
+        from: Way,
+        bytes: Vec<u8>,
+    },
     Outbound(u8),
     Inbound(u8, Way),
     Unanswered(u8),
     Gone(u8),
     Person(u8),
-    Map { number: u8, disco: u8, endpoints: Vec<SocketAddr> },
-    Tunnel { number: u8, disco: u8 },
+    Map {
+        number: u8,
+        disco: u8,
+        endpoints: Vec<SocketAddr>,
+    },
+    Tunnel {
+        number: u8,
+        disco: u8,
+    },
     Removed(u8),
     Network,
     Own(Vec<SocketAddr>),
     AnswerAll,
+    /// What the data path says, in milliseconds before now.
+    Traffic {
+        number: u8,
+        sent: u64,
+        burst: u64,
+        direct: Option<u64>,
+        large: Option<u64>,
+    },
+    /// Answers all sealed pings.
+    ProveAll,
+    Families(bool, bool),
+    RelayLost,
+}
+
+/// What we sent and nobody has answered yet.
+#[derive(Default)]
+struct Pending {
+    transmits: Vec<Transmit>,
+    proofs: Vec<(NodePublic, ProofToken)>,
+}
+
+impl Pending {
+    fn extend(&mut self, out: Out) {
+        for event in out.events {
+            if let Event::SendProof { peer, token, .. } = event {
+                self.proofs.push((peer, token));
+            }
+        }
+        self.transmits.extend(out.transmits);
+        self.transmits.truncate(100);
+        self.proofs.truncate(100);
+    }
 }
 
 const PEERS: std::ops::Range<u8> = 3..6;
@@ -335,10 +422,16 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Network),
         1 => endpoints().prop_map(Input::Own),
         3 => Just(Input::AnswerAll),
+        4 => (PEERS, 0u64..3000, 0u64..3000, prop::option::of(0u64..3000), prop::option::of(0u64..3000)).prop_map(
+            |(number, sent, burst, direct, large)| Input::Traffic { number, sent, burst, direct, large }
+        ),
+        2 => Just(Input::ProveAll),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(v4, v6)| Input::Families(v4, v6)),
+        1 => Just(Input::RelayLost),
     ]
 }
 
-fn apply(paths: &mut Paths, input: &Input, pending: &mut Vec<Transmit>, now: Instant) -> Out {
+fn apply(paths: &mut Paths, input: &Input, pending: &mut Pending, now: Instant) -> Out {
     let mut out = Out::default();
     match input {
         Input::Disco { from, sender, message } => {
@@ -361,9 +454,26 @@ fn apply(paths: &mut Paths, input: &Input, pending: &mut Vec<Transmit>, now: Ins
         }
         Input::Removed(number) => paths.remove_peer(&node(*number)),
         Input::Network => paths.handle_network_change(now, &mut out),
+        Input::Traffic { number, sent, burst, direct, large } => {
+            let before = |ms: u64| now - Duration::from_millis(ms);
+            let traffic = Traffic {
+                sent_at: Some(before(*sent)),
+                burst_at: Some(before(*burst)),
+                large_at: large.map(before),
+                direct_at: direct.map(before),
+            };
+            paths.handle_traffic(&node(*number), traffic, now, &mut out);
+        }
+        Input::ProveAll => {
+            for (peer, token) in std::mem::take(&mut pending.proofs) {
+                paths.handle_proof(&peer, token, now, &mut out);
+            }
+        }
+        Input::Families(v4, v6) => paths.set_families(Families { v4: *v4, v6: *v6 }, now, &mut out),
+        Input::RelayLost => paths.note_relay_lost(REGION, &mut out),
         Input::Own(endpoints) => paths.set_own_endpoints(endpoints, now, &mut out),
         Input::AnswerAll => {
-            for transmit in std::mem::take(pending) {
+            for transmit in std::mem::take(&mut pending.transmits) {
                 for number in PEERS {
                     let shared = disco(number).shared(&DiscoPrivate::from_bytes(OURS).public());
                     let opened = Envelope::parse(&transmit.packet).map(|envelope| envelope.open(&shared));
@@ -384,17 +494,16 @@ proptest! {
     #[test]
     fn whatever_comes_limits_hold_and_time_goes_on(inputs in prop::collection::vec((any_input(), 0u64..9000), 1..60)) {
         let mut paths = paths(&PEERS.map(|number| facts(number, number, &["198.51.100.1:1"])).collect::<Vec<_>>());
-        let mut pending = Vec::new();
+        let mut pending = Pending::default();
         let mut now = at(0);
         for (input, wait) in inputs {
             let out = apply(&mut paths, &input, &mut pending, now);
             prop_assert!(out.transmits.len() <= 3 * (PENDING_PINGS_MAX + 2) + 200, "{} packets", out.transmits.len());
-            pending.extend(out.transmits);
-            pending.truncate(100);
+            pending.extend(out);
             now = now + Duration::from_millis(wait);
             let mut out = Out::default();
             paths.handle_timeout(now, &mut out);
-            pending.extend(out.transmits);
+            pending.extend(out);
             for number in PEERS {
                 if let Some(status) = paths.peer_status(&node(number), now) {
                     prop_assert!(status.candidates.len() <= CANDIDATES_MAX);

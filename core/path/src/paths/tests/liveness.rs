@@ -43,6 +43,9 @@ struct Scene {
     /// Whether the peer sends data back.
     answers: bool,
     answers_sealed: bool,
+    /// Whether our packets are long.
+    large: bool,
+    padded: usize,
     /// Between our packets.
     every: Duration,
     count: u64,
@@ -72,6 +75,8 @@ impl Scene {
             outbound_told: None,
             answers: true,
             answers_sealed: true,
+            large: false,
+            padded: 0,
             every: Duration::from_millis(20),
             count: 0,
             dice: 1,
@@ -161,6 +166,9 @@ impl Scene {
         if last.is_none_or(|last| self.now.since(last) >= Duration::from_secs(1)) {
             self.traffic.burst_at = Some(self.now);
         }
+        if self.large {
+            self.traffic.large_at = Some(self.now);
+        }
         if self.outbound_told.is_none_or(|told| self.now.since(told) >= Duration::from_secs(1)) {
             self.outbound_told = Some(self.now);
             self.paths.note_outbound(&node(5), self.now, out);
@@ -192,6 +200,7 @@ impl Scene {
 
     fn carry(&mut self, out: Out) {
         for transmit in out.transmits {
+            self.padded += usize::from(transmit.packet.len() > 1300);
             if let (Message::Ping(ping), Way::Udp(to)) = (read(5, &transmit), transmit.to)
                 && transmit.packet.len() <= self.links.get(&to).map_or(0, |link| link.mtu)
                 && self.passes(to, |link| link.disco)
@@ -353,6 +362,23 @@ fn where_full_size_messages_get_lost_they_take_the_relay_and_the_rest_stays_dire
     let route = scene.route();
     assert_eq!(route.udp.map(|hop| hop.mtu), Some(1232));
     assert_eq!((route.relay, route.large), (None, Some(Large { over: 1232, region: REGION })));
+}
+
+#[test]
+fn a_path_that_begins_to_lose_full_size_messages_is_noticed_while_they_are_sent() {
+    let mut scene = Scene::direct();
+    scene.large = true;
+    scene.run(5_000);
+    assert_eq!(scene.route().large, None);
+    scene.set(DIRECT, Link { mtu: 1280, ..GOOD });
+    let took = scene.wait(5_000, |scene| scene.route().large.is_some()).unwrap();
+    assert!(took <= 1300, "took {took} ms");
+    scene.run(5_000);
+    assert_eq!(scene.route().udp.map(|hop| hop.mtu), Some(1232));
+    let mut thin = Scene::direct();
+    let sent = thin.padded;
+    thin.run(60_000);
+    assert_eq!(thin.padded, sent, "nothing long is sent, so nothing is asked");
 }
 
 #[test]
