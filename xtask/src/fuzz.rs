@@ -35,6 +35,8 @@ enum Target {
     Policy,
     /// Rules and packets: the compiled filter against a plain one
     Filter,
+    /// Hostile messages and odd news: the path machine and the network check
+    Paths,
 }
 
 /// What is known of a target.
@@ -60,6 +62,7 @@ impl Target {
                 Known { name: "policy", seeds: &["policy"], dictionary: Some("policy.dict"), input_bytes_max: 4096 }
             }
             Self::Filter => Known { name: "filter", seeds: &["filter"], dictionary: None, input_bytes_max: 1024 },
+            Self::Paths => Known { name: "paths", seeds: &["paths"], dictionary: None, input_bytes_max: 2048 },
         }
     }
 }

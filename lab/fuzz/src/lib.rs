@@ -14,6 +14,7 @@
 
 pub mod filter;
 pub mod hujson;
+pub mod paths;
 pub mod policy;
 
 /// Something to throw bytes at.
@@ -26,8 +27,9 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 3] = [
+pub const TARGETS: [Target; 4] = [
     Target { name: "hujson", run: hujson::run },
     Target { name: "policy", run: policy::run },
     Target { name: "filter", run: filter::run },
+    Target { name: "paths", run: paths::run },
 ];
