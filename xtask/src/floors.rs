@@ -27,6 +27,7 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("wattle-session", "wattle-noise", "the session speaks through the control channel"),
     ("wattle-coordinator", "wattle-policy", "who may see whom is decided by policy"),
     ("wattle-scenarios", "wattle-world", "scenarios play in the world"),
+    ("wattle-fuzz", "wattle-scenarios", "bytes make scenarios"),
     ("wattle-interop", "wattle-netns", "official clients run in the lab"),
     ("wattle-matrix", "wattle-netns", "real nodes run in the lab"),
     ("wattle-matrix", "wattle-interop", "in tests: where official clients are"),

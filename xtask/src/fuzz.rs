@@ -37,6 +37,8 @@ enum Target {
     Filter,
     /// Hostile messages and odd news: the path machine and the network check
     Paths,
+    /// Whole nodes in a simulated internet: what must hold in every scenario
+    Scenarios,
 }
 
 /// What is known of a target.
@@ -62,6 +64,9 @@ impl Target {
                 Known { name: "policy", seeds: &["policy"], dictionary: Some("policy.dict"), input_bytes_max: 4096 }
             }
             Self::Filter => Known { name: "filter", seeds: &["filter"], dictionary: None, input_bytes_max: 1024 },
+            Self::Scenarios => {
+                Known { name: "scenarios", seeds: &["scenarios"], dictionary: None, input_bytes_max: 512 }
+            }
             Self::Paths => Known { name: "paths", seeds: &["paths"], dictionary: None, input_bytes_max: 2048 },
         }
     }

@@ -16,6 +16,7 @@ pub mod filter;
 pub mod hujson;
 pub mod paths;
 pub mod policy;
+pub mod scenarios;
 
 /// Something to throw bytes at.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +28,10 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "hujson", run: hujson::run },
     Target { name: "policy", run: policy::run },
     Target { name: "filter", run: filter::run },
     Target { name: "paths", run: paths::run },
+    Target { name: "scenarios", run: scenarios::run },
 ];

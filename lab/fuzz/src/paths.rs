@@ -103,26 +103,26 @@ impl Story {
                     Ok(0) => paths.note_peer_gone(REGION, &outside::node(peer), out),
                     _ => paths.note_unanswered(&outside::node(peer), now, out),
                 });
-                self.budget.allow_round(peer, self.now);
+                self.budget.allow_round();
             }
             12 => {
                 let peer = outside::peer(u)?;
                 self.use_now(peer);
-                self.budget.allow_round(peer, self.now);
+                self.budget.allow_round();
                 self.make(|paths, now, out| {
                     // There may be no way to ask by.
                     let _asked = paths.ping(&outside::node(peer), now, out);
                 });
             }
             13 => {
-                (0..PEERS).for_each(|peer| self.budget.allow_round(peer, self.now));
+                (0..PEERS).for_each(|_| self.budget.allow_round());
                 self.make(|paths, now, out| paths.handle_network_change(now, out));
             }
             14 => self.network.stun(u, self.now)?,
             _ => self.network.change(u, self.now)?,
         }
         if let Some(endpoints) = self.network.settle(self.now) {
-            (0..PEERS).for_each(|peer| self.budget.allow_round(peer, self.now));
+            (0..PEERS).for_each(|_| self.budget.allow_round());
             self.make(|paths, now, out| paths.set_own_endpoints(&endpoints, now, out));
         }
         self.check();
@@ -171,10 +171,10 @@ impl Story {
 
     fn outbound(&mut self, peer: usize) {
         if self.used_at[peer].is_none_or(|used| self.now.since(used) >= ACTIVE) {
-            self.budget.allow_round(peer, self.now);
+            self.budget.allow_round();
         }
         self.use_now(peer);
-        self.budget.allow_round(peer, self.now);
+        self.budget.allow_round();
         self.network.activity(self.now);
         self.make(|paths, now, out| paths.note_outbound(&outside::node(peer), now, out));
     }
@@ -201,7 +201,7 @@ impl Story {
                 let disco = u.int_in_range(0..=DISCO_KEYS - 2)?;
                 if self.peers[peer].is_some() {
                     self.peers[peer] = Some(disco);
-                    self.budget.allow_round(peer, self.now);
+                    self.budget.allow_round();
                     let key = outside::public(disco);
                     self.make(|paths, now, out| paths.update_disco_key(&outside::node(peer), key, now, out));
                 }
@@ -220,7 +220,7 @@ impl Story {
         if self.in_map[peer] != Some(disco) {
             (self.peers[peer], self.in_map[peer]) = (Some(disco), Some(disco));
         }
-        self.budget.allow_round(peer, self.now);
+        self.budget.allow_round();
         let (key, disco) = (outside::node(peer), Some(outside::public(disco)));
         let facts = PeerFacts { key, disco, endpoints, home_region: Some(REGION) };
         self.make(|paths, now, out| paths.upsert_peer(facts.clone(), now, out));
@@ -258,7 +258,7 @@ impl Story {
             let out = self.make(|paths, now, out| paths.handle_timeout(now, out));
             self.check_idle(&out);
             if let Some(endpoints) = self.network.settle(self.now) {
-                (0..PEERS).for_each(|peer| self.budget.allow_round(peer, self.now));
+                (0..PEERS).for_each(|_| self.budget.allow_round());
                 self.make(|paths, now, out| paths.set_own_endpoints(&endpoints, now, out));
             }
         }

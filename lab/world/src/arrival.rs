@@ -85,13 +85,6 @@ pub enum Cargo {
         /// How.
         cause: Cause,
     },
-    /// The old way: a message between hosts, with no connection.
-    OldMessage {
-        /// Who sent it.
-        from: HostId,
-        /// The payload.
-        bytes: Vec<u8>,
-    },
     /// An interface or an address came or went, as the kernel would tell.
     NetworkChanged,
     /// The host woke up.

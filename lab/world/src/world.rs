@@ -12,7 +12,7 @@ use crate::conditions::Link;
 use crate::host::{Host, HostId};
 use crate::queue::Queue;
 use crate::site::{Site, SiteId};
-use crate::{Arrival, Cargo, Conditions, Direction, Trace};
+use crate::{Arrival, Conditions, Direction, Trace};
 
 mod carry;
 mod connections;
@@ -50,7 +50,6 @@ enum Event {
     Arrival(Arrival),
     Connection(Step),
     MappingRequest(MappingRequest),
-    OldMessage { from: HostId, to: HostId, bytes: Vec<u8> },
 }
 
 impl World {
@@ -131,12 +130,6 @@ impl World {
         self.launch(host, site, [from, to], bytes);
     }
 
-    /// Sends a message with no connection: no NAT and no loss, only time.
-    pub fn send_message(&mut self, from: HostId, to: HostId, bytes: Vec<u8>) {
-        let latency = self.distance(host_anchor(from), host_anchor(to));
-        self.queue.push(self.now + latency, Event::OldMessage { from, to, bytes });
-    }
-
     /// When the next thing happens. It may be nothing that reaches a host.
     pub fn next_at(&self) -> Option<Instant> {
         self.queue.next_at()
@@ -152,10 +145,6 @@ impl World {
                 Event::Arrival(arrival) => self.hosts[arrival.host.0].is_awake().then_some(arrival),
                 Event::Connection(step) => self.step(step),
                 Event::MappingRequest(request) => self.answer(request),
-                Event::OldMessage { from, to, bytes } => {
-                    self.trace.message(self.now, from, to, &bytes);
-                    Some(Arrival { host: to, cargo: Cargo::OldMessage { from, bytes } })
-                }
             };
             if arrival.is_some() {
                 return arrival;

@@ -37,7 +37,7 @@ impl Budget {
     }
 
     /// We have a reason of our own to look for a peer.
-    pub(super) fn allow_round(&mut self, _peer: usize, _now: Instant) {
+    pub(super) fn allow_round(&mut self) {
         self.allowed += ROUND;
     }
 
