@@ -13,7 +13,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use wattle_keys::NodePublic;
 use wattle_path::limits::{CANDIDATES_MAX, ENDPOINTS_MAX};
-use wattle_path::{Config, Event, Out, Paths, PeerFacts, Route, Transmit, Way};
+use wattle_path::{Config, Event, Families, Out, Paths, PeerFacts, ProofToken, Route, Traffic, Transmit, Way};
 use wattle_time::Instant;
 use wattle_wire::disco::{Message, TransactionId};
 
@@ -50,6 +50,10 @@ struct Story {
     asked: BTreeMap<TransactionId, Asked>,
     /// The same, the latest last.
     transactions: Vec<TransactionId>,
+    /// Pings inside the tunnel, the latest last: to whom, and where.
+    sealed: Vec<(usize, Way, ProofToken)>,
+    /// Who wants to know about traffic.
+    wants_traffic: BTreeSet<usize>,
     /// Addresses that answered with the disco key of a peer.
     answered: [BTreeSet<SocketAddr>; PEERS],
     used_at: [Option<Instant>; PEERS],
@@ -78,6 +82,8 @@ impl Story {
             routes: BTreeMap::new(),
             asked: BTreeMap::new(),
             transactions: Vec::new(),
+            sealed: Vec::new(),
+            wants_traffic: BTreeSet::new(),
             answered: std::array::from_fn(|_| BTreeSet::new()),
             used_at: [None; PEERS],
             budget: Budget::new(now),
@@ -90,7 +96,7 @@ impl Story {
     }
 
     fn call(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
-        match u.int_in_range(0..=15)? {
+        match u.int_in_range(0..=19)? {
             0..=5 => self.disco(u)?,
             6 => self.time(u)?,
             7 => self.answer(u)?,
@@ -119,7 +125,14 @@ impl Story {
                 self.make(|paths, now, out| paths.handle_network_change(now, out));
             }
             14 => self.network.stun(u, self.now)?,
-            _ => self.network.change(u, self.now)?,
+            15 => self.network.change(u, self.now)?,
+            16 | 17 => self.proof(u)?,
+            18 => self.traffic(u)?,
+            _ => {
+                let families = Families { v4: u.arbitrary()?, v6: u.arbitrary()? };
+                (0..PEERS).for_each(|_| self.budget.allow_round());
+                self.make(|paths, now, out| paths.set_families(families, now, out));
+            }
         }
         if let Some(endpoints) = self.network.settle(self.now) {
             (0..PEERS).for_each(|_| self.budget.allow_round());
@@ -143,7 +156,13 @@ impl Story {
                 }
             }
             (Message::Pong(pong), Way::Udp(_)) if is_whole => self.note_answer(sender, pong.transaction),
+            (Message::CallMeMaybeVia(_) | Message::AllocateResponse(_), Way::Relay { .. }) => {
+                self.budget.allow_passage()
+            }
             _ => {}
+        }
+        if matches!(from, Way::PeerRelay { .. }) {
+            self.budget.allow_passage();
         }
         let is_stranger = !self.peers.contains(&Some(sender));
         let out = self.make(|paths, now, out| paths.handle_disco(from, &packet, now, out));
@@ -166,6 +185,43 @@ impl Story {
         self.note_answer(sender, transaction);
         let packet = outside::pong(sender, transaction);
         self.make(|paths, now, out| paths.handle_disco(Way::Udp(address), &packet, now, out));
+        Ok(())
+    }
+
+    /// The answer to a sealed ping: the peer itself has sealed it.
+    fn proof(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        let back = u.int_in_range(0..=7)?;
+        let (mut peer, to, mut token) = match self.sealed.iter().rev().nth(back) {
+            Some(sealed) => *sealed,
+            None => (outside::peer(u)?, outside::way(u)?, ProofToken([back as u8; 8])),
+        };
+        match u.int_in_range(0..=7)? {
+            0 => token.0[0] ^= 1,
+            1 => peer = outside::peer(u)?,
+            _ => {}
+        }
+        if let Way::Udp(address) = to
+            && self.sealed.contains(&(peer, to, token))
+        {
+            self.answered[peer].insert(address);
+        }
+        self.budget.allow_round();
+        self.make(|paths, now, out| paths.handle_proof(&outside::node(peer), token, now, out));
+        Ok(())
+    }
+
+    fn traffic(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        let peer = match self.wants_traffic.pop_first() {
+            Some(peer) => peer,
+            None => outside::peer(u)?,
+        };
+        let moment = |u: &mut Unstructured<'_>| {
+            let ago = Duration::from_millis(u.int_in_range(0..=5000)?);
+            Ok(u.arbitrary::<bool>()?.then_some(self.now - ago))
+        };
+        let traffic = Traffic { sent_at: moment(u)?, burst_at: moment(u)?, direct_at: moment(u)? };
+        self.budget.allow_round();
+        self.make(|paths, now, out| paths.handle_traffic(&outside::node(peer), traffic, now, out));
         Ok(())
     }
 
@@ -222,7 +278,7 @@ impl Story {
         }
         self.budget.allow_round();
         let (key, disco) = (outside::node(peer), Some(outside::public(disco)));
-        let facts = PeerFacts { key, disco, endpoints, home_region: Some(REGION) };
+        let facts = PeerFacts { key, disco, endpoints, home_region: Some(REGION), speaks_peer_relay: peer < 3 };
         self.make(|paths, now, out| paths.upsert_peer(facts.clone(), now, out));
         // And once more, which changes nothing.
         let again = self.make(|paths, now, out| paths.upsert_peer(facts, now, out));
@@ -289,15 +345,25 @@ impl Story {
                     self.routes.insert(*peer, *route);
                 }
                 Event::WantFreshEndpoints => self.network.refresh(self.now),
-                _ => {}
+                Event::SendProof { peer, to, token } => {
+                    let peer = self.who(peer).expect("a sealed ping to a peer");
+                    self.sealed.push((peer, *to, *token));
+                }
+                Event::WantTraffic { peer } => self.wants_traffic.extend(self.who(peer)),
+                Event::PingAnswered { .. } | Event::PingLost { .. } | Event::AllocationRequested { .. } => {}
             }
         }
-        self.budget.spend(out.transmits.len() as u64, self.now, self.used_at);
+        let sealed = out.events.iter().filter(|event| matches!(event, Event::SendProof { .. })).count();
+        self.budget.spend((out.transmits.len() + sealed) as u64, self.now, self.used_at);
         out
     }
 
     fn note_sent(&mut self, transmit: &Transmit) {
-        let Some((disco, message)) = outside::read(&transmit.packet) else { panic!("sealed for nobody: {transmit:?}") };
+        let Some((disco, message)) = outside::read(&transmit.packet) else {
+            // Peer relays have keys of their own.
+            assert!(matches!(transmit.to, Way::PeerRelay { .. }), "sealed for nobody: {transmit:?}");
+            return;
+        };
         match (message, transmit.to) {
             (Message::Ping(ping), Way::Udp(address)) => {
                 assert!(outside::is_candidate(address), "a ping to {address}");

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use wattle_path::limits::{CALL_INTERVAL_MIN, CALLS_AT_ONCE_MAX, CANDIDATES_MAX};
+use wattle_path::limits::{CANDIDATES_MAX, PEER_RELAY_ADDRESSES_MAX, SEALED_PER_ROUND_MAX};
 use wattle_time::Instant;
 
 use super::outside::PEERS;
 
-/// A round over all candidates, and a call.
-const ROUND: u64 = CANDIDATES_MAX as u64 + 2;
+/// A round over all candidates, with sealed pings to some, and a call.
+const ROUND: u64 = CANDIDATES_MAX as u64 + SEALED_PER_ROUND_MAX as u64 + 2;
+/// A handshake with a peer relay: each message of it by all of its addresses, tried a few times.
+const PASSAGE: u64 = PEER_RELAY_ADDRESSES_MAX as u64 * 6;
+/// Calls of one peer that are heeded at once, and how often after that.
+const CALLS_AT_ONCE_MAX: u32 = 4;
+const CALL_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// What a message may cause at most: its answer, and a question back.
 const ANSWER: u64 = 2;
-/// While a peer is in use: every candidate once in five seconds, heartbeats, questions whether data passes.
-const PER_SECOND: u64 = ROUND / 5 + 5;
+/// While a peer is in use: every candidate once in five seconds, heartbeats, questions whether data passes, sizes.
+const PER_SECOND: u64 = ROUND / 5 + 10;
 
 pub(super) struct Budget {
     allowed: u64,
@@ -59,6 +64,11 @@ impl Budget {
             calls.left -= 1;
             self.allowed += ROUND;
         }
+    }
+
+    /// The peer names a peer relay, or one says something.
+    pub(super) fn allow_passage(&mut self) {
+        self.allowed += PASSAGE;
     }
 
     pub(super) fn spend(&mut self, packets: u64, now: Instant, used_at: [Option<Instant>; PEERS]) {

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use wattle_keys::{DiscoPrivate, DiscoPublic, DiscoShared, NONCE_LENGTH, NodePublic};
 use wattle_netmap::{RegionId, is_tailnet_address};
 use wattle_path::Way;
-use wattle_wire::disco::{CallMeMaybe, Envelope, Message, Ping, Pong, TransactionId, Unknown};
+use wattle_wire::disco::{Allocation, CallMeMaybe, Envelope, Message, Ping, Pong, TransactionId, Unknown, in_order};
+use wattle_wire::geneve::Vni;
 
 /// Nodes that the map may have.
 pub(super) const PEERS: usize = 4;
@@ -90,8 +92,13 @@ pub(super) fn way(u: &mut Unstructured<'_>) -> Result<Way> {
     Ok(match u.int_in_range(0..=3)? {
         0 => Way::Relay { region: RegionId(u.int_in_range(1..=3)?), peer: node(peer(u)?) },
         1 => Way::Udp(SocketAddr::new(Ipv4Addr::new(192, 0, 2, u.arbitrary()?).into(), 7)),
+        2 if u.ratio(1, 4)? => Way::PeerRelay { server: address(u.arbitrary()?), vni: vni(u)? },
         _ => Way::Udp(address(u.arbitrary()?)),
     })
+}
+
+fn vni(u: &mut Unstructured<'_>) -> Result<Vni> {
+    Ok(Vni::new(u.int_in_range(1..=4)?).unwrap_or(Vni::MIN))
 }
 
 /// What somebody says, and its packet.
@@ -108,7 +115,7 @@ pub(super) fn told(u: &mut Unstructured<'_>, sender: usize, pending: &[Transacti
         let back = u.int_in_range(0..=15)?;
         Ok(pending.get(back).copied().unwrap_or(TransactionId([back as u8; 12])))
     };
-    let message = match u.int_in_range(0..=9)? {
+    let message = match u.int_in_range(0..=10)? {
         0..=2 => {
             let said = u.int_in_range(0..=PEERS + 1)?;
             let node = if said > PEERS { None } else { Some(node(said)) };
@@ -116,6 +123,15 @@ pub(super) fn told(u: &mut Unstructured<'_>, sender: usize, pending: &[Transacti
         }
         3..=5 => Message::Pong(Pong { transaction: transaction(u)?, seen_from: address(u.arbitrary()?) }),
         6..=8 => Message::CallMeMaybe(CallMeMaybe { endpoints: endpoints(u)? }),
+        9 => Message::CallMeMaybeVia(Allocation {
+            server: public(u.int_in_range(0..=DISCO_KEYS - 1)?),
+            clients: in_order(public(sender), private(if u.ratio(1, 8)? { 0 } else { SELF }).public()),
+            lamport_id: u.int_in_range(0..=3)?,
+            vni: vni(u)?,
+            bind_lifetime: Duration::from_secs(u.int_in_range(0..=60)?),
+            steady_lifetime: Duration::from_secs(u.int_in_range(0..=600)?),
+            addresses: endpoints(u)?,
+        }),
         _ => {
             let length = u.int_in_range(0..=80)?.min(u.len());
             Message::Unknown(Unknown { kind: u.int_in_range(0..=12)?, version: 0, body: u.bytes(length)?.to_vec() })

@@ -71,6 +71,13 @@ impl World {
         self.network_changed(host, "gets other addresses");
     }
 
+    /// The host sends by this interface where several would do.
+    pub fn prefer(&mut self, host: HostId, interface: InterfaceId) {
+        // False sorts first, and the others keep their order.
+        self.hosts[host.0].interfaces.sort_by_key(|known| known.id != interface);
+        self.network_changed(host, "prefers another interface");
+    }
+
     /// The host moves to another network.
     pub fn roam(&mut self, host: HostId, address: impl Into<IpAddr>, site: Option<SiteId>) {
         let interfaces: Vec<InterfaceId> = self.hosts[host.0].interfaces.iter().map(|known| known.id).collect();

@@ -2,6 +2,7 @@
 
 mod any;
 mod connections;
+mod hosts;
 mod links;
 mod networks;
 mod told;
