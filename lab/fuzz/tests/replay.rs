@@ -40,13 +40,13 @@ fn regressions_pass() {
 }
 
 #[test]
-fn every_seed_passes_every_target_cut_anywhere() {
+fn every_seed_passes_every_quick_target_cut_anywhere() {
     // What one target takes for a policy is noise to another.
     let folders = TARGETS.iter().flat_map(|target| inputs("seeds", target.name));
     for file in folders {
         let bytes = std::fs::read(&file).expect("an input");
         let step = bytes.len() / 50 + 1;
-        for target in TARGETS {
+        for target in TARGETS.into_iter().filter(|target| !target.is_slow) {
             for end in (0..=bytes.len()).step_by(step) {
                 (target.run)(&bytes[..end]);
             }
