@@ -220,6 +220,9 @@ impl Story {
             Ok(u.arbitrary::<bool>()?.then_some(self.now - ago))
         };
         let traffic = Traffic { sent_at: moment(u)?, burst_at: moment(u)?, direct_at: moment(u)? };
+        if traffic.sent_at.is_some() {
+            self.use_now(peer);
+        }
         self.budget.allow_round();
         self.make(|paths, now, out| paths.handle_traffic(&outside::node(peer), traffic, now, out));
         Ok(())
