@@ -89,6 +89,7 @@ impl Judge {
     /// Before something happens: what must hold now.
     pub(crate) fn before(&mut self, step: &Step, judged: &mut Judged<'_>, now: Instant) {
         self.check_direct(judged, now);
+        self.check_routes(judged, now);
         if let Step::Expect(expectation) = step {
             self.expect(*expectation, judged, now);
         }
@@ -125,6 +126,28 @@ impl Judge {
                     let why = [(a, b), (b, a)].map(|(from, to)| route_text(judged.members, from, to, now));
                     let (a, b) = (&self.names[a], &self.names[b]);
                     self.note(format!("{}: {a} and {b} are not direct: {}", clock(now), why.join("; ")));
+                }
+            }
+        }
+    }
+
+    /// No data goes to an address of somebody else.
+    fn check_routes(&mut self, judged: &Judged<'_>, now: Instant) {
+        if !self.reference.is_settled(now) {
+            return;
+        }
+        for member in judged.members.iter().filter(|member| self.reference.is_there(member.index)) {
+            for entry in member.tables().iter().flat_map(|tables| tables.peers.iter().flatten()) {
+                let Some(hop) = entry.route.udp.filter(|hop| hop.vni.is_none()) else { continue };
+                let owner = judged.members.iter().find(|other| other.key() == Some(entry.key));
+                let found = judged.world.recipient(member.host, hop.to);
+                if let (Some(owner), Some(found)) = (owner, found)
+                    && found != owner.host
+                {
+                    let (name, peer) = (&self.names[member.index], &self.names[owner.index]);
+                    let violation =
+                        format!("{}: {name} sends data for {peer} to {}, who is another", clock(now), hop.to);
+                    self.violations.push(violation);
                 }
             }
         }
@@ -170,6 +193,7 @@ impl Judge {
     /// At the end of the talking.
     pub(crate) fn finish(&mut self, judged: &mut Judged<'_>, now: Instant) {
         self.check_direct(judged, now);
+        self.check_routes(judged, now);
         self.check_packets(judged.traffic, now);
         for member in judged.members {
             self.check_tables(member);

@@ -27,9 +27,10 @@
 //! seed 7                       # all chance comes from it
 //! relay 1                      # a relay region; without any there are 1 and 2
 //! site home nat ei/apd         # mapping/filtering of RFC 4787: ei, ad or apd each; then any of:
-//!                              #   ports keep|random|sequential, life 30s, hairpin, portmap, in OUTER
+//!                              #   ports keep|random|sequential, life 30s, hairpin, portmap, v6, in OUTER
 //! site office firewall         # public addresses; only answers come in
 //! site hotel only443           # no UDP, relay connections pass
+//! site mobile ipv6             # IPv6 alone; only answers come in
 //! node a in home               # or: node a open
 //! idle-peers 1000              # in the map, and never there
 //! policy a>b b>a               # or: all, none

@@ -73,8 +73,9 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 fn tell_one(scenario: &Scenario, arguments: &Arguments) -> ExitCode {
     let (report, trace) = run_with_trace(scenario, if arguments.trace { TRACE_LINES } else { 0 });
     print!("{trace}");
-    let Report { trace_digest, violations, stalls, said, datagrams, wakes } = &report;
+    let Report { trace_digest, violations, stalls, said, datagrams, wakes, probes_max } = &report;
     println!("{} of {} packets came; {datagrams} datagrams; timers woke nodes {wakes:?} times", said.1, said.0);
+    println!("at most {probes_max} probes of one node in a minute");
     for stall in stalls {
         let (from, to) = (scenario.name(stall.from), scenario.name(stall.to));
         let way = if stall.had_way { "there was a way all the time" } else { "there was no way at times" };
@@ -98,7 +99,7 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
     let (sender, results) = mpsc::channel();
     let began = Instant::now();
     let mut failures: Vec<(u64, Vec<String>)> = Vec::new();
-    let (mut played, mut worst) = (0u64, (std::time::Duration::ZERO, 0));
+    let (mut played, mut worst, mut probes) = (0u64, (std::time::Duration::ZERO, 0), (0, 0));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let (sender, seeds, next, enough) = (sender.clone(), &seeds, &next, &enough);
@@ -117,6 +118,7 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
             for stall in report.stalls.iter().filter(|stall| stall.had_way) {
                 worst = worst.max((stall.longest, seed));
             }
+            probes = probes.max((report.probes_max, seed));
             if !report.violations.is_empty() {
                 failures.push((seed, report.violations));
                 enough.store(failures.len() >= FAILURES_TOLD_MAX, Ordering::Relaxed);
@@ -141,6 +143,7 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
     }
     println!("{played} seeds in {:.1} s, {} failed", began.elapsed().as_secs_f64(), failures.len());
     println!("longest stall of a transfer that had a way: {:?} (seed {})", worst.0, worst.1);
+    println!("most probes of a node in a minute: {} (seed {})", probes.0, probes.1);
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use wattle_keys::{MachinePublic, NodePrivate, NodePublic};
-use wattle_netcheck::LocalNetwork;
+use wattle_netcheck::{LocalNetwork, PortMapping};
 use wattle_netmap::{HostFacts, RegionId};
 use wattle_node::{DropReason, Event, Node, Now, Origin, Out, PingKind, PingToken, Preferences, Tables};
 use wattle_path::Way;
@@ -30,6 +30,8 @@ use links::Links;
 /// UDP port of every node.
 pub(crate) const PORT: u16 = 41641;
 
+/// For how long port mappings are asked for: longer than scenarios last.
+const MAPPING_LIFETIME: Duration = Duration::from_secs(7200);
 /// Sealed messages up to here may be probes of addresses that have not proven themselves: TSMP pings.
 const PROBE_BYTES_MAX: usize = 96;
 
@@ -53,6 +55,10 @@ pub(crate) struct Member {
     woken_at: (Instant, u32),
     /// When it last sent a datagram.
     sent_at: Instant,
+    /// The minute that is counted, and datagrams in it that look for ways: disco, STUN and handshakes.
+    probes: (u64, u32),
+    /// The most in one minute.
+    pub(crate) probes_max: u32,
     /// Pings of people: whom, when, and whether an answer came.
     pub(crate) pings: BTreeMap<PingToken, (usize, Instant, bool)>,
     /// What it did that no node should.
@@ -68,8 +74,9 @@ struct Process {
 /// What a member acts on.
 pub(crate) struct Ground<'a> {
     pub(crate) world: &'a mut World,
-    pub(crate) relays: &'a BTreeMap<RegionId, SocketAddr>,
-    pub(crate) control: SocketAddr,
+    /// Each server by its IPv4 and its IPv6 address.
+    pub(crate) relays: &'a BTreeMap<RegionId, [SocketAddr; 2]>,
+    pub(crate) control: [SocketAddr; 2],
     pub(crate) traffic: &'a mut Traffic,
     /// Tailnet addresses by member.
     pub(crate) addresses: &'a [Option<IpAddr>],
@@ -93,6 +100,8 @@ impl Member {
             wakes: 0,
             woken_at: (Instant::ORIGIN, 0),
             sent_at: Instant::ORIGIN,
+            probes: (0, 0),
+            probes_max: 0,
             pings: BTreeMap::new(),
             faults: Vec::new(),
         }
@@ -131,6 +140,7 @@ impl Member {
         let node = Node::new(session, self.key.clone(), Preferences::default(), bytes(&mut self.rng), now);
         self.process = Some(Process { tables: node.tables(), node, links: Links::default() });
         let network = self.network(ground.world);
+        ground.world.request_mapping(self.host, PORT, 0, MAPPING_LIFETIME);
         let auth_key = self.auth_key.clone();
         let is_known = self.key.is_some();
         self.act(ground, |node, now, out| {
@@ -172,7 +182,16 @@ impl Member {
             Cargo::Datagram { from, port: PORT, bytes, .. } => self.receive(Way::Udp(from), bytes, ground),
             Cargo::NetworkChanged | Cargo::Woke { .. } => {
                 let network = self.network(ground.world);
-                self.act(ground, |node, now, out| node.handle_network_change(network, now, out));
+                self.act(ground, |node, now, out| {
+                    node.set_port_mapping(None, PortMapping::default(), now, out);
+                    node.handle_network_change(network, now, out);
+                });
+                ground.world.request_mapping(self.host, PORT, 0, MAPPING_LIFETIME);
+                None
+            }
+            Cargo::MappingAnswer { answer: Ok(mapped), .. } => {
+                let protocols = PortMapping { pcp: Some(true), ..PortMapping::default() };
+                self.act(ground, |node, now, out| node.set_port_mapping(Some(mapped.outside), protocols, now, out));
                 None
             }
             cargo => self.handle_link(cargo, ground),
@@ -228,14 +247,14 @@ impl Member {
 
     fn carry_out(&mut self, mut queue: VecDeque<Out>, ground: &mut Ground<'_>) {
         while let Some(mut out) = queue.pop_front() {
-            let Some(process) = &mut self.process else { return };
-            if let Some(tables) = out.tables.take() {
+            if let Some((process, tables)) = self.process.as_mut().zip(out.tables.take()) {
                 process.tables = tables;
             }
             for (to, packet) in std::mem::take(&mut out.udp) {
-                self.sent_at = ground.world.now();
+                self.note_sent(&packet, ground.world.now());
                 ground.world.send(self.host, PORT, to, packet);
             }
+            let Some(process) = &mut self.process else { return };
             for (region, peer, packet) in std::mem::take(&mut out.relay) {
                 process.links.send_relayed(region, &peer, &packet, ground.world);
             }
@@ -272,15 +291,24 @@ impl Member {
             Event::KeyAdopted(key) => self.key = Some(key),
             Event::KeyForgotten => self.key = None,
             Event::RelayOpen(region) => match ground.relays.get(&region) {
-                Some(address) => process.links.open_relay(region, *address, self.host, ground.world),
+                Some(addresses) => {
+                    let to = reachable(*addresses, self.host, ground.world);
+                    process.links.open_relay(region, to, self.host, ground.world);
+                }
                 None => process.node.handle_relay_lost(region, at, more),
             },
             Event::RelayClose(region) => process.links.close_relay(region, ground.world),
             Event::RelayPrefer(region, preferred) => process.links.prefer(region, preferred, ground.world),
-            Event::Connect => process.links.connect_control(ground.control, self.host, ground.world),
+            Event::Connect => {
+                let to = reachable(ground.control, self.host, ground.world);
+                process.links.connect_control(to, self.host, ground.world);
+            }
             Event::Disconnect => process.links.disconnect_control(ground.world),
             Event::MeasureHttps(region) => match ground.relays.get(&region) {
-                Some(address) => process.links.measure(region, *address, self.host, ground.world),
+                Some(addresses) => {
+                    let to = reachable(*addresses, self.host, ground.world);
+                    process.links.measure(region, to, self.host, ground.world);
+                }
                 None => process.node.handle_https(region, None, at, more),
             },
             Event::Resolve(host) => process.node.handle_resolved(&host, &[], at, more),
@@ -349,6 +377,17 @@ impl Member {
         }
     }
 
+    fn note_sent(&mut self, packet: &[u8], now: Instant) {
+        self.sent_at = now;
+        let is_data = wattle_tunnel::receiver_index(packet).is_some() && packet.len() > PROBE_BYTES_MAX;
+        let minute = now.as_nanos() / 60_000_000_000;
+        if self.probes.0 != minute {
+            self.probes = (minute, 0);
+        }
+        self.probes.1 += u32::from(!is_data);
+        self.probes_max = self.probes_max.max(self.probes.1);
+    }
+
     fn network(&self, world: &World) -> LocalNetwork {
         let addresses = world.addresses(self.host).map(|(_, address)| address).collect();
         LocalNetwork { addresses, port_v4: PORT, port_v6: Some(PORT) }
@@ -363,6 +402,11 @@ impl Member {
             _ => None,
         };
     }
+}
+
+/// The address of a server that the host has a route to.
+fn reachable([v4, v6]: [SocketAddr; 2], host: HostId, world: &World) -> SocketAddr {
+    if world.has_route(host, v4.ip()) { v4 } else { v6 }
 }
 
 fn now(ground: &Ground<'_>) -> Now {

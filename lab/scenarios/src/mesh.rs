@@ -3,7 +3,7 @@
 mod ground;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use wattle_netmap::{DerpMap, RegionId};
@@ -35,8 +35,8 @@ pub(crate) struct Mesh {
     pub(crate) events: u64,
     grounds: Grounds,
     actors: BTreeMap<HostId, Actor>,
-    relay_addresses: BTreeMap<RegionId, SocketAddr>,
-    control_address: SocketAddr,
+    relay_addresses: BTreeMap<RegionId, [SocketAddr; 2]>,
+    control_addresses: [SocketAddr; 2],
     addresses: Vec<Option<IpAddr>>,
 }
 
@@ -59,8 +59,10 @@ impl Mesh {
 
         let mut relays = Vec::new();
         for region in &scenario.relays {
-            let address = IpAddr::from([203, 0, 113, (relays.len() + 1) as u8]);
-            let relay = RelayServer::new(RegionId(*region), address, &mut world);
+            let number = (relays.len() + 1) as u8;
+            let addresses = public_addresses(number);
+            let relay = RelayServer::new(RegionId(*region), addresses, &mut world);
+            ground::add_addresses(relay.host, &addresses, &mut world);
             actors.insert(relay.host, Actor::Relay(relays.len()));
             relays.push(relay);
         }
@@ -69,8 +71,9 @@ impl Mesh {
             ..DerpMap::default()
         };
 
-        let address = IpAddr::from([203, 0, 113, 250]);
-        let host = world.add_host(address, None);
+        let control_addresses = public_addresses(250);
+        let host = world.add_host(control_addresses[0], None);
+        ground::add_addresses(host, &control_addresses, &mut world);
         world.name_host(host, "control");
         actors.insert(host, Actor::Control);
         let names: Vec<String> = scenario.nodes.iter().map(|node| node.name.clone()).collect();
@@ -83,15 +86,16 @@ impl Mesh {
         let mut grounds = Grounds::new(&scenario.sites, &mut world);
         let mut members = Vec::new();
         for (index, spec) in scenario.nodes.iter().enumerate() {
-            let (address, site) = grounds.address_at(spec.place);
-            let host = world.add_host(address, site);
+            let (addresses, site) = grounds.addresses_at(spec.place);
+            let host = world.add_host(addresses[0], site);
+            ground::add_addresses(host, &addresses, &mut world);
             actors.insert(host, Actor::Member(index));
             let key = control.auth_key(index, &world);
             members.push(Member::new(index, &spec.name, host, key, &mut world));
         }
         let mut mesh = Self {
-            relay_addresses: relays.iter().map(|relay| (relay.region, relay.address())).collect(),
-            control_address: SocketAddr::new(address, crate::control::PORT),
+            relay_addresses: relays.iter().map(|relay| (relay.region, relay.addresses())).collect(),
+            control_addresses: control_addresses.map(|address| SocketAddr::new(address, crate::control::PORT)),
             addresses: vec![None; members.len()],
             judge: Judge::new(scenario, world.now()),
             world,
@@ -130,7 +134,11 @@ impl Mesh {
     /// Something happens.
     pub(crate) fn happen(&mut self, step: &Step) {
         let now = self.world.now();
-        self.judge.before(step, &mut Judged { members: &self.members, traffic: &self.traffic }, now);
+        self.judge.before(
+            step,
+            &mut Judged { members: &self.members, traffic: &self.traffic, world: &self.world },
+            now,
+        );
         match step {
             Step::Say { from, to, size } => {
                 let wanted = self.traffic.say(*from, *to, *size, now);
@@ -147,8 +155,7 @@ impl Mesh {
             }
             Step::Hush => self.traffic.hush(),
             Step::Roam { node, place } => {
-                let (address, site) = self.grounds.address_at(*place);
-                self.world.roam(self.members[*node].host, address, site);
+                self.grounds.roam(self.members[*node].host, *place, &mut self.world);
             }
             Step::Sleep(node) => self.members[*node].sleep(&mut self.world),
             Step::Wake(node) => self.members[*node].wake(&mut self.world),
@@ -275,7 +282,7 @@ impl Mesh {
         let mut ground = Ground {
             world: &mut self.world,
             relays: &self.relay_addresses,
-            control: self.control_address,
+            control: self.control_addresses,
             traffic: &mut self.traffic,
             addresses: &self.addresses,
         };
@@ -285,8 +292,15 @@ impl Mesh {
     }
 }
 
+/// Of a server: IPv4 and IPv6.
+fn public_addresses(number: u8) -> [IpAddr; 2] {
+    let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, number.into());
+    [IpAddr::from([203, 0, 113, number]), v6.into()]
+}
+
 /// What a judge looks at.
 pub(crate) struct Judged<'a> {
     pub(crate) members: &'a [Member],
     pub(crate) traffic: &'a Traffic,
+    pub(crate) world: &'a World,
 }

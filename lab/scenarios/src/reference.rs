@@ -7,7 +7,7 @@ use std::time::Duration;
 use wattle_time::Instant;
 use wattle_world::Dependence;
 
-use crate::scenario::{Access, Edge, Place, Scenario};
+use crate::scenario::{Access, Edge, Place, Scenario, Site};
 use crate::transition::{Block, Direction, RelayState, Spot, Step};
 
 /// How long a node may take to be told what happened while it is in contact with the coordination server.
@@ -33,7 +33,7 @@ const DIRECT_WITHIN_UNTOLD: Duration = Duration::from_secs(80);
 
 /// The model.
 pub(crate) struct Reference {
-    sites: Vec<(Edge, Option<usize>)>,
+    sites: Vec<Site>,
     nodes: Vec<NodeState>,
     links: BTreeMap<Spot, LinkState>,
     relays: BTreeMap<u16, RelayState>,
@@ -104,7 +104,7 @@ impl Reference {
             has_map: false,
         };
         let mut reference = Self {
-            sites: scenario.sites.iter().map(|site| (site.edge, site.inside)).collect(),
+            sites: scenario.sites.clone(),
             nodes: scenario.nodes.iter().map(|spec| node(spec.place)).collect(),
             links: BTreeMap::new(),
             relays: scenario.relays.iter().map(|region| (*region, RelayState::Up)).collect(),
@@ -324,6 +324,14 @@ impl Reference {
         if !self.has_relay(a, b) {
             return false;
         }
+        // IPv6 is never translated, so it works where both have it.
+        let ((a_has_v4, a_has_v6), (b_has_v4, b_has_v6)) = (self.families(a), self.families(b));
+        if a_has_v6 && b_has_v6 {
+            return true;
+        }
+        if !a_has_v4 || !b_has_v4 {
+            return false;
+        }
         let ((varies_a, strict_a), (varies_b, strict_b)) = (self.outside(a), self.outside(b));
         !(varies_a && (varies_b || strict_b) || varies_b && strict_a)
     }
@@ -333,19 +341,30 @@ impl Reference {
     fn outside(&self, node: usize) -> (bool, bool) {
         let mut seen = (false, false);
         for site in self.sites_of(node) {
-            match self.sites[site].0 {
+            match self.sites[site].edge {
                 Edge::Nat(nat) => {
                     seen.0 |= nat.mapping != Dependence::EndpointIndependent;
                     seen.1 |= nat.filtering == Dependence::AddressAndPortDependent;
                 }
-                Edge::Firewall | Edge::Only443 => seen.1 = true,
+                Edge::Firewall | Edge::Only443 | Edge::Ipv6 => seen.1 = true,
             }
         }
         seen
     }
 
+    /// Whether a node has IPv4, and IPv6 that leads to the internet.
+    fn families(&self, node: usize) -> (bool, bool) {
+        match self.nodes[node].place {
+            Place::Open => (true, false),
+            Place::In(site) => {
+                let (v4, v6) = self.sites[site].families();
+                (v4, v6 && self.sites[site].inside.is_none())
+            }
+        }
+    }
+
     fn has_udp(&self, node: usize) -> bool {
-        !self.sites_of(node).any(|site| self.sites[site].0 == Edge::Only443)
+        !self.sites_of(node).any(|site| self.sites[site].edge == Edge::Only443)
             && self.chain(node).all(|link| link.block != Block::Udp)
     }
 
@@ -359,7 +378,7 @@ impl Reference {
             Place::Open => None,
             Place::In(site) => Some(site),
         };
-        std::iter::successors(first, |site| self.sites[*site].1)
+        std::iter::successors(first, |site| self.sites[*site].inside)
     }
 
     /// The links from a node to the internet.

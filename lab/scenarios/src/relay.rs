@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub(crate) struct RelayServer {
     pub(crate) region: RegionId,
     pub(crate) host: HostId,
-    address: IpAddr,
+    addresses: [IpAddr; 2],
     relay: Relay,
     responder: Responder,
     state: RelayState,
@@ -37,14 +37,15 @@ pub(crate) struct RelayServer {
 }
 
 impl RelayServer {
-    pub(crate) fn new(region: RegionId, address: IpAddr, world: &mut World) -> Self {
-        let host = world.add_host(address, None);
+    /// A relay with an IPv4 and an IPv6 address, of which the host has the first already.
+    pub(crate) fn new(region: RegionId, addresses: [IpAddr; 2], world: &mut World) -> Self {
+        let host = world.add_host(addresses[0], None);
         world.name_host(host, &format!("relay-{}", region.0));
         world.listen(host, PORT);
         Self {
             region,
             host,
-            address,
+            addresses,
             relay: fresh(world),
             responder: Responder::default(),
             state: RelayState::Up,
@@ -56,14 +57,13 @@ impl RelayServer {
 
     /// As the map tells of it.
     pub(crate) fn map_entry(&self) -> DerpRegion {
-        let v6 = self.address.is_ipv6().then_some(self.address);
-        let v4 = self.address.is_ipv4().then_some(self.address);
+        let [v4, v6] = self.addresses;
         let node = DerpNode {
             name: format!("{}a", self.region.0),
             region: self.region,
             host_name: format!("relay-{}.example.com", self.region.0),
-            ipv4: Some(v4),
-            ipv6: Some(v6),
+            ipv4: Some(Some(v4)),
+            ipv6: Some(Some(v6)),
             stun_port: Some(STUN_PORT),
             derp_port: PORT,
             ..DerpNode::default()
@@ -72,8 +72,8 @@ impl RelayServer {
         DerpRegion { id: self.region, code: code.clone(), name: code, nodes: vec![node], ..DerpRegion::default() }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.address, PORT)
+    pub(crate) fn addresses(&self) -> [SocketAddr; 2] {
+        self.addresses.map(|address| SocketAddr::new(address, PORT))
     }
 
     pub(crate) fn set_state(&mut self, state: RelayState, world: &mut World) {

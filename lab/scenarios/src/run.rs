@@ -24,6 +24,8 @@ pub struct Report {
     pub datagrams: u64,
     /// How often timers woke each node.
     pub wakes: Vec<u64>,
+    /// The most probes (disco, STUN, handshakes, small sealed messages) that one node sent in a minute.
+    pub probes_max: u32,
 }
 
 /// How a transfer went.
@@ -60,7 +62,7 @@ fn play(scenario: &Scenario, lines: usize) -> (Report, String) {
     }
     mesh.run(START + scenario.until);
     let Mesh { world, members, traffic, judge, .. } = &mut mesh;
-    judge.finish(&mut Judged { members, traffic }, world.now());
+    judge.finish(&mut Judged { members, traffic, world }, world.now());
     let stalls = judge.stalls(traffic, world.now());
     mesh.traffic.hush();
     let end = mesh.world.now() + UNTIL_SILENT;
@@ -75,6 +77,7 @@ fn play(scenario: &Scenario, lines: usize) -> (Report, String) {
         stalls,
         said: (said.len(), said.iter().filter(|said| said.came.is_some()).count()),
         datagrams: mesh.world.trace().sent(),
+        probes_max: mesh.members.iter().map(|member| member.probes_max).max().unwrap_or(0),
         wakes: mesh.members.iter().map(|member| member.wakes).collect(),
         violations: mesh.judge.into_violations(),
     };

@@ -39,6 +39,8 @@ pub struct Site {
     pub name: String,
     /// What stands between it and what it is in.
     pub edge: Edge,
+    /// Whether IPv6 is routed, behind a firewall that lets only answers in.
+    pub v6: bool,
     /// The site that it is in; `None`: the open internet.
     pub inside: Option<usize>,
 }
@@ -52,6 +54,15 @@ pub enum Edge {
     Firewall,
     /// No translation; UDP does not pass, relay connections do.
     Only443,
+    /// IPv6 alone, without translation; only answers come in.
+    Ipv6,
+}
+
+impl Site {
+    /// Whether its hosts have IPv4 addresses, and whether they have IPv6 addresses.
+    pub fn families(&self) -> (bool, bool) {
+        (self.edge != Edge::Ipv6, self.v6 || self.edge == Edge::Ipv6)
+    }
 }
 
 /// A NAT in the words of RFC 4787.

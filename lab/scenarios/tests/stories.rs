@@ -3,7 +3,7 @@
 use wattle_scenarios::{Scenario, run};
 
 fn play(text: &str) {
-    let scenario = Scenario::parse(text).unwrap();
+    let scenario = Scenario::parse(text).expect("the story makes sense");
     let report = run(&scenario);
     assert!(report.violations.is_empty(), "{}\n{:?}", report.violations.join("\n"), report.stalls);
 }

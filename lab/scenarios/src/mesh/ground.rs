@@ -1,9 +1,11 @@
 //! The networks of a scenario in the world, and the addresses in them. Private networks of one depth all use the same
 //! addresses, as real ones do.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use wattle_world::{Behaviour, Blockade, Firewall, Gateway, Hairpinning, Kinds, PortMapping, SiteId, World};
+use wattle_world::{
+    Behaviour, Blockade, Firewall, Gateway, Hairpinning, HostId, Kinds, PortMapping, SiteId, V4, World,
+};
 
 use crate::scenario::{Edge, NatSpec, Place, Ports, Site};
 use crate::transition::{Block, Direction};
@@ -18,8 +20,11 @@ struct Ground {
     id: SiteId,
     translated: bool,
     depth: u8,
+    /// Whether hosts have IPv4, and IPv6.
+    families: (bool, bool),
     /// Addresses inside given so far.
     inside: u8,
+    inside_v6: u16,
 }
 
 impl Grounds {
@@ -31,14 +36,17 @@ impl Grounds {
                 Edge::Nat(nat) => (Gateway::nat(grounds.address_in(site.inside), behaviour(&nat)), true),
                 Edge::Firewall => (Gateway::routed().with_firewall(Firewall::STATEFUL), false),
                 Edge::Only443 => (Gateway::routed().with_firewall(Firewall::ONLY_443), false),
+                Edge::Ipv6 => (Gateway { v4: V4::None, ..Gateway::routed().with_firewall(Firewall::STATEFUL) }, false),
             };
+            let gateway = if site.v6 { gateway.with_v6() } else { gateway };
             let gateway = match outer {
                 Some(outer) => gateway.inside(outer),
                 None => gateway,
             };
             let id = world.add_network(gateway);
             let outer_depth = site.inside.and_then(|outer| grounds.sites.get(outer)).map_or(0, |outer| outer.depth + 1);
-            grounds.sites.push(Ground { id, translated, depth: outer_depth, inside: 0 });
+            let families = site.families();
+            grounds.sites.push(Ground { id, translated, depth: outer_depth, families, inside: 0, inside_v6: 0 });
             if matches!(site.edge, Edge::Nat(NatSpec { portmap: true, .. })) {
                 world.set_port_mapping(id, PortMapping::On);
             }
@@ -50,12 +58,29 @@ impl Grounds {
         self.sites[site].id
     }
 
-    /// A fresh address at a place.
-    pub(super) fn address_at(&mut self, place: Place) -> (IpAddr, Option<SiteId>) {
-        match place {
-            Place::Open => (self.address_in(None).into(), None),
-            Place::In(site) => (self.address_in(Some(site)).into(), Some(self.sites[site].id)),
+    /// Fresh addresses at a place.
+    pub(super) fn addresses_at(&mut self, place: Place) -> (Vec<IpAddr>, Option<SiteId>) {
+        let Place::In(site) = place else { return (vec![self.address_in(None).into()], None) };
+        let (v4, v6) = self.sites[site].families;
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        if v4 {
+            addresses.push(self.address_in(Some(site)).into());
         }
+        if v6 {
+            let ground = &mut self.sites[site];
+            ground.inside_v6 += 1;
+            addresses.push(Ipv6Addr::new(0x2001, 0xdb8, site as u16 + 1, 0, 0, 0, 0, ground.inside_v6).into());
+        }
+        (addresses, Some(self.sites[site].id))
+    }
+
+    /// Moves a host to a place.
+    pub(super) fn roam(&mut self, host: HostId, place: Place, world: &mut World) {
+        let (addresses, site) = self.addresses_at(place);
+        if let Some(first) = addresses.first() {
+            world.roam(host, *first, site);
+        }
+        add_addresses(host, &addresses, world);
     }
 
     fn address_in(&mut self, site: Option<usize>) -> Ipv4Addr {
@@ -82,6 +107,14 @@ impl Grounds {
 
     pub(super) fn map_ports(&self, site: usize, on: bool, world: &mut World) {
         world.set_port_mapping(self.sites[site].id, if on { PortMapping::On } else { PortMapping::Off });
+    }
+}
+
+/// Gives a host that has the first of these the others too.
+pub(super) fn add_addresses(host: HostId, addresses: &[IpAddr], world: &mut World) {
+    let interface = world.addresses(host).map(|(interface, _)| interface).next();
+    if let Some(interface) = interface.filter(|_| addresses.len() > 1) {
+        world.readdress(host, interface, addresses);
     }
 }
 

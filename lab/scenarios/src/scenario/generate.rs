@@ -119,11 +119,13 @@ impl<R: RngCore> Dice<R> {
             let edge = match self.below(10) {
                 0 => Edge::Firewall,
                 1 => Edge::Only443,
+                2 => Edge::Ipv6,
                 _ => Edge::Nat(self.nat()),
             };
             let nested = number > 0 && matches!(edge, Edge::Nat(_)) && self.one_in(4);
             let outer = scenario.sites.first().is_some_and(|outer| matches!(outer.edge, Edge::Nat(_)));
-            scenario.sites.push(Site { name, edge, inside: (nested && outer).then_some(0) });
+            let v6 = !nested && matches!(edge, Edge::Nat(_) | Edge::Firewall) && self.one_in(4);
+            scenario.sites.push(Site { name, edge, v6, inside: (nested && outer).then_some(0) });
         }
     }
 

@@ -112,11 +112,13 @@ impl Scenario {
             }
             "firewall" => Edge::Firewall,
             "only443" => Edge::Only443,
-            other => return Err(format!("{other:?} is no edge: nat, firewall or only443")),
+            "ipv6" => Edge::Ipv6,
+            other => return Err(format!("{other:?} is no edge: nat, firewall, only443 or ipv6")),
         };
-        let mut inside = None;
+        let (mut inside, mut v6) = (None, false);
         while let Some(word) = words.next() {
             match (word, &mut edge) {
+                ("v6", _) => v6 = true,
                 ("in", _) => inside = Some(self.site_named(next(words)?)?),
                 ("life", Edge::Nat(nat)) => nat.lifetime = duration(words)?,
                 ("hairpin", Edge::Nat(nat)) => nat.hairpin = true,
@@ -132,7 +134,7 @@ impl Scenario {
                 (other, _) => return Err(format!("{other:?} says nothing about a site")),
             }
         }
-        Ok(Site { name, edge, inside })
+        Ok(Site { name, edge, v6, inside })
     }
 
     /// `open`, or `in` and a site.
@@ -214,7 +216,8 @@ impl Scenario {
             "mtu" => Step::Mtu { spot: spot(words)?, bytes: number(words)? },
             "relay" => {
                 let region = number(words)?;
-                if !self.relays.contains(&region) && !(self.relays.is_empty() && (1..=2).contains(&region)) {
+                let implied = self.relays.is_empty() && (1..=2).contains(&region);
+                if !implied && !self.relays.contains(&region) {
                     return Err(format!("there is no relay {region}"));
                 }
                 let state = match next(words)? {
@@ -335,12 +338,16 @@ impl fmt::Display for Scenario {
         for region in &self.relays {
             writeln!(f, "relay {region}")?;
         }
-        for Site { name, edge, inside } in &self.sites {
+        for Site { name, edge, v6, inside } in &self.sites {
             write!(f, "site {name} ")?;
             match edge {
                 Edge::Nat(nat) => nat.write(f)?,
                 Edge::Firewall => write!(f, "firewall")?,
                 Edge::Only443 => write!(f, "only443")?,
+                Edge::Ipv6 => write!(f, "ipv6")?,
+            }
+            if *v6 {
+                write!(f, " v6")?;
             }
             match inside {
                 Some(outer) => writeln!(f, " in {}", site(outer))?,
@@ -466,7 +473,7 @@ impl NatSpec {
 
 fn time(time: Duration) -> String {
     let milliseconds = time.as_millis();
-    if milliseconds % 1000 == 0 { format!("{}s", milliseconds / 1000) } else { format!("{milliseconds}ms") }
+    if milliseconds.is_multiple_of(1000) { format!("{}s", milliseconds / 1000) } else { format!("{milliseconds}ms") }
 }
 
 #[cfg(test)]
