@@ -14,7 +14,7 @@ pub fn run(input: &[u8]) {
     let scenario = Scenario::from_bytes(input);
     let report = play(&scenario);
     assert!(report.violations.is_empty(), "{}\n{scenario}", report.violations.join("\n"));
-    if input.len() % TWICE_IN == 0 {
+    if input.len().is_multiple_of(TWICE_IN) {
         assert_eq!(report, play(&scenario), "played again, it goes otherwise:\n{scenario}");
     }
 }

@@ -21,7 +21,7 @@ pub(super) const REGION: RegionId = RegionId(1);
 
 pub(super) fn node(number: usize) -> NodePublic {
     // The first byte decides the order of keys, on which some choices depend: half are below ours.
-    NodePublic::from_bytes([if number % 2 == 0 { number as u8 } else { 255 - number as u8 }; 32])
+    NodePublic::from_bytes([if number.is_multiple_of(2) { number as u8 } else { 255 - number as u8 }; 32])
 }
 
 pub(super) fn private(number: usize) -> DiscoPrivate {
