@@ -219,7 +219,8 @@ impl Story {
             let ago = Duration::from_millis(u.int_in_range(0..=5000)?);
             Ok(u.arbitrary::<bool>()?.then_some(self.now - ago))
         };
-        let traffic = Traffic { sent_at: moment(u)?, burst_at: moment(u)?, direct_at: moment(u)? };
+        let [sent_at, burst_at, direct_at, large_at] = [moment(u)?, moment(u)?, moment(u)?, moment(u)?];
+        let traffic = Traffic { sent_at, burst_at, direct_at, large_at };
         if traffic.sent_at.is_some() {
             self.use_now(peer);
         }
