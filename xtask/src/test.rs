@@ -16,7 +16,7 @@ pub(crate) struct Options {
 }
 
 /// What the labs need.
-const LAB_PACKAGES: &[&str] = &["iproute2", "nftables", "iputils-ping", "procps", "wireguard-go"];
+const LAB_PACKAGES: &[&str] = &["iproute2", "nftables", "iputils-ping", "procps", "wireguard-go", "miniupnpd-nftables"];
 
 /// Runs all tests.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {

@@ -191,7 +191,7 @@ struct Happened {
 
 impl Stage {
     fn set(programs: &Programs, client: Client, case: Case, latency: Duration) -> anyhow::Result<Self> {
-        let wire = Some(WireConditions { latency, ..WireConditions::default() });
+        let wire = Some(WireConditions::slow(latency));
         let mut site = Site::new(programs, Families::Four, Relays::Apart(2), wire)?;
         let (nat_a, nat_b) = case.nats();
         let outer = site.lab.router("a-isp", Nat::PortRestricted, Six::None)?;

@@ -16,10 +16,12 @@ use crate::{Client, Kind, Node, Pinger, Programs, Relays, Site, kinds};
 
 /// The UDP port of the first node; each has its own, so that a carrier's router never has to choose between two.
 const FIRST_PORT: u16 = 41_641;
+/// More rounds than pairs of copies start their nodes anew.
+const COPIES_MAX: usize = 3;
 /// How long a pair that can be direct gets.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long one that cannot is watched.
-const PATIENCE_HOPELESS: Duration = Duration::from_secs(4);
+const PATIENCE_HOPELESS: Duration = Duration::from_secs(3);
 /// The same where a node relays: that path needs some messages by relay first.
 const PATIENCE_PEER_RELAY: Duration = Duration::from_secs(8);
 /// How long a path must carry everything to be the path.
@@ -131,7 +133,7 @@ pub fn run(programs: &Programs, plan: &Plan, mut tell: impl FnMut(&Row)) -> anyh
         .copied()
         .collect();
     ensure!(!chosen.is_empty(), "no kind of network of {} is among {}", plan.families.name(), plan.kinds.join(", "));
-    let wire = (!plan.latency.is_zero()).then(|| WireConditions { latency: plan.latency, ..WireConditions::default() });
+    let wire = (!plan.latency.is_zero()).then(|| WireConditions::slow(plan.latency));
     let mut site = Site::new(programs, plan.families, Relays::Inside, wire)?;
     let _relay = if plan.peer_relay { Some(site.peer_relay(plan.clients.0, FIRST_PORT - 1)?) } else { None };
     let mut street = Street::settle(&mut site, plan, &chosen)?;
@@ -149,7 +151,7 @@ pub fn run(programs: &Programs, plan: &Plan, mut tell: impl FnMut(&Row)) -> anyh
             let mut readings = Vec::new();
             for round in 0..plan.rounds {
                 let (from, to) = street.pair(a, b, round)?;
-                readings.push(measure(&street.nodes[from].node, &street.nodes[to].node, patience)?);
+                readings.push(measure(&street.nodes[from], &street.nodes[to], patience)?);
             }
             let row = summarise(plan, a, b, possible, &readings);
             tell(&row);
@@ -208,47 +210,45 @@ fn summarise(plan: &Plan, a: &Kind, b: &Kind, direct_possible: bool, readings: &
     }
 }
 
-/// The nodes: of every kind one that pings and one that is pinged.
+/// The nodes: of every kind some that ping and some that are pinged, so that most rounds find a pair that never met.
 struct Street {
-    nodes: Vec<Settled>,
+    nodes: Vec<Node>,
+    kinds: Vec<Kind>,
+    /// Of every kind, on each side.
+    copies: usize,
     /// Pairs that have talked since they were started.
     acquainted: BTreeSet<(usize, usize)>,
-    same_client: bool,
     _around: Surroundings,
-}
-
-struct Settled {
-    kind: Kind,
-    node: Node,
 }
 
 impl Street {
     fn settle(site: &mut Site, plan: &Plan, chosen: &[Kind]) -> anyhow::Result<Self> {
         let mut around = Surroundings::default();
         let mut nodes = Vec::new();
-        for (client, copy) in [(plan.clients.0, "a"), (plan.clients.1, "b")] {
+        let copies = (1..COPIES_MAX).find(|copies| copies * copies >= plan.rounds as usize).unwrap_or(COPIES_MAX);
+        for (client, side) in [(plan.clients.0, "a"), (plan.clients.1, "b")] {
             for kind in chosen {
-                let name = format!("{}-{copy}", kind.name.replace('+', "-"));
-                let host = kind.settle(&mut site.lab, &name, plan.port_mapping, &mut around)?;
-                let port = FIRST_PORT + u16::try_from(nodes.len())?;
-                nodes.push(Settled { kind: *kind, node: site.join(&host, client, port)? });
+                for copy in 1..=copies {
+                    let name = format!("{}-{side}{copy}", kind.name.replace('+', "-"));
+                    let host = kind.settle(&mut site.lab, &name, plan.port_mapping, &mut around)?;
+                    let port = FIRST_PORT + u16::try_from(nodes.len())?;
+                    nodes.push(site.join(&host, client, port)?);
+                }
             }
         }
         std::thread::sleep(SETTLE);
-        let same_client = plan.clients.0 == plan.clients.1;
-        Ok(Self { nodes, acquainted: BTreeSet::new(), same_client, _around: around })
+        Ok(Self { nodes, kinds: chosen.to_vec(), copies, acquainted: BTreeSet::new(), _around: around })
     }
 
     /// The nodes of a round, who know nothing of each other yet.
     fn pair(&mut self, a: &Kind, b: &Kind, round: u32) -> anyhow::Result<(usize, usize)> {
-        let half = self.nodes.len() / 2;
-        let place = |kind: &Kind| self.nodes.iter().position(|settled| settled.kind == *kind).unwrap_or_default();
-        let (a, b) = (place(a), place(b));
-        // With one client on both sides the copies are as good as each other.
-        let (from, to) = if self.same_client && round % 2 == 1 { (a + half, b) } else { (a, b + half) };
+        let round = round as usize;
+        let place = |kind: &Kind| self.kinds.iter().position(|known| known == kind).unwrap_or_default() * self.copies;
+        let from = place(a) + round % self.copies;
+        let to = self.nodes.len() / 2 + place(b) + (round + round / self.copies) % self.copies;
         if !self.acquainted.insert((from.min(to), from.max(to))) {
             for index in [from, to] {
-                let node = &mut self.nodes[index].node;
+                let node = &mut self.nodes[index];
                 node.stop()?;
                 if let Some(router) = node.host.router() {
                     // What it let in for the former round is not let in for this one.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::{IpAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ const NAME: &str = "control.lab";
 const USER: &str = "alice@example.com";
 const RELAY_TAG: &str = "tag:relay";
 const RELAY_PORT: u16 = 40_000;
+/// How much farther each relay is than the one before.
+const FAR: Duration = Duration::from_millis(10);
 
 /// Where relays are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,8 @@ impl Site {
         };
         if let Relays::Apart(count) = relays {
             for number in 1..=count {
+                // Everybody is nearest to the first one.
+                site.lab.set_wire((number > 1).then(|| FAR * u32::from(number - 1)).map(WireConditions::slow));
                 let host = site.lab.public_host(&format!("relay{number}"))?;
                 let map = site.folder.path().join(format!("relay{number}.json"));
                 site.relays.push(Relay { host, process: None, region: 900 + u16::from(number), map });
@@ -83,6 +87,7 @@ impl Site {
         }
         site.write_config()?;
         site.start_control()?;
+        site.await_office()?;
         site.administrate(&["users", "create", USER])?;
         let made = site.administrate(&["keys", "create", "--reusable", "--json", "--user", USER])?;
         site.key = made["key"].as_str().context("keys create gave no key")?.to_owned();
@@ -208,6 +213,16 @@ impl Site {
             self.relays.is_empty(),
         );
         fs::write(self.folder.path().join("control.toml"), text).context("writing the configuration of the server")
+    }
+
+    /// The door of administrators opens a moment after that of nodes.
+    fn await_office(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START;
+        while let Err(why) = self.administrate(&["users", "list", "--json"]) {
+            ensure!(Instant::now() < deadline, "{why:#}");
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     fn await_port(&self, host: &Host, process: &mut Process, log: &str) -> anyhow::Result<()> {

@@ -46,6 +46,11 @@ impl Host {
         self.address_six
     }
 
+    /// Its router's address, or that of the public network.
+    pub const fn gateway(&self) -> Option<Ipv4Addr> {
+        self.gateway
+    }
+
     /// All its own addresses.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let four = Some(self.address).filter(|address| !address.is_unspecified()).map(IpAddr::V4);

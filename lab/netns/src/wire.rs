@@ -34,6 +34,13 @@ pub struct WireConditions {
     pub loss_per_mille: u16,
 }
 
+impl WireConditions {
+    /// Late and otherwise perfect.
+    pub const fn slow(latency: Duration) -> Self {
+        Self { latency, jitter: Duration::ZERO, loss_per_mille: 0 }
+    }
+}
+
 /// A cable. Dropping it pulls it out at both ends.
 #[derive(Debug)]
 pub struct Wire {
