@@ -32,6 +32,8 @@ pub(crate) struct PathMtu {
     trial: Option<Trial>,
     /// When it is looked at again while there is traffic.
     again_at: Option<Instant>,
+    /// Nothing answered the last time: not before then.
+    mute_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,8 +92,11 @@ impl PathMtu {
     }
 
     /// Long messages are being sent: see that they still pass. Routes change under a path, and nobody tells.
-    pub(crate) fn check(&mut self) {
-        if self.trial.is_none() && !matches!(self.known, Known::Limit(_)) {
+    pub(crate) fn check(&mut self, now: Instant) {
+        if self.trial.is_none()
+            && self.mute_until.is_none_or(|until| now >= until)
+            && !matches!(self.known, Known::Limit(_))
+        {
             self.trial = Some(Trial { size: 0, holes: 0, mute: 0, pair: None });
             self.again_at = None;
         }
@@ -136,6 +141,7 @@ impl PathMtu {
         if trial.mute >= MUTE_MAX {
             self.trial = None;
             self.again_at = Some(now + MTU_AGAIN_SMALL);
+            self.mute_until = self.again_at;
             return false;
         }
         if trial.holes < HOLES {
@@ -172,6 +178,7 @@ impl PathMtu {
             _ => Known::Full,
         };
         self.trial = None;
+        self.mute_until = None;
         self.again_at = Some(now + if known == Known::Full { MTU_AGAIN } else { MTU_AGAIN_SMALL });
         std::mem::replace(&mut self.known, known) != known
     }
@@ -227,7 +234,7 @@ mod tests {
         let (mut mtu, mut now) = (PathMtu::default(), Instant::ORIGIN);
         search(&mut mtu, 1400, true, &mut now, || false);
         let start = now;
-        mtu.check();
+        mtu.check(now);
         let mut left = None;
         while mtu.wants_pair().is_some() {
             let [small, padded] = [1, 2].map(|byte: u8| TransactionId([byte; 12]));

@@ -87,6 +87,8 @@ pub const QUIET: Duration = Duration::from_millis(1200);
 pub const SILENCE: Duration = Duration::from_millis(400);
 /// An answered heartbeat is late after this long, or after four round trips.
 pub const HEARTBEAT_LATE: Duration = Duration::from_secs(1);
+/// A path that carries data and has answered no disco ping for this long is one that disco does not pass.
+pub const MUTE: Duration = Duration::from_secs(15);
 /// How long a question whether data passes waits for its answer at least, or three round trips; half way it is repeated.
 pub const QUESTION: Duration = Duration::from_millis(300);
 /// Between such questions while they are answered: data that flows one way only would put one after the other ...

@@ -232,10 +232,6 @@ impl Node {
             // The last one was not answered: data may not get through where disco does.
             self.with_paths(now, out, |paths, mono, effects| paths.note_unanswered(peer, mono, effects));
         }
-        // Keepalives and handshakes are the tunnel's own: paths need not be kept warm for them.
-        if kind == Some(wattle_tunnel::Kind::Data) && message.len() > wattle_tunnel::sealed_length(0) {
-            self.with_paths(now, out, |paths, mono, effects| paths.note_outbound(peer, mono, effects));
-        }
         let Some(engine) = &self.engine else { return };
         let route = engine.paths.best(peer);
         let relay = route.relay.map(|region| Way::Relay { region, peer: *peer });
@@ -287,7 +283,6 @@ impl Node {
 
     fn note_inbound(&mut self, slot: Slot, way: Way, now: Now, out: &mut Out) {
         let Some(peer) = self.slots.key(slot) else { return };
-        self.netcheck.note_activity(now.mono);
         self.with_tunnels(Some(way), now, out, |tunnels, mono, effects| tunnels.note_traffic(&peer, mono, effects));
         self.with_paths(now, out, |paths, mono, effects| paths.note_inbound(&peer, way, mono, effects));
     }
@@ -376,6 +371,7 @@ impl Node {
             (Mark::Icmp(sequence), echo_packet(own, address, (self.tables.echo_id, sequence)))
         };
         let packet = packet.ok_or_else(|| PingFailure::NotSent("the addresses are not of one family".to_owned()))?;
+        self.note_outbound(slot, now, out);
         self.send_inner(slot, &packet, now, out);
         Ok(mark)
     }

@@ -10,8 +10,8 @@ use wattle_time::Instant;
 
 use super::{Discovery, Surroundings};
 use crate::timing::{
-    HEARTBEAT_LATE, LOOK, QUESTION, QUESTION_PACE, QUESTION_PACE_MAX, QUIET, RESCUE_INTERVAL, SILENCE, TRIAL_PACE,
-    UNANSWERED,
+    HEARTBEAT, HEARTBEAT_LATE, LOOK, MUTE, QUESTION, QUESTION_PACE, QUESTION_PACE_MAX, QUIET, RESCUE_INTERVAL, SILENCE,
+    TRIAL_PACE, UNANSWERED, UPGRADE_INTERVAL,
 };
 use crate::{Event, ProofToken, Traffic, Way};
 
@@ -27,8 +27,13 @@ pub(super) struct Watch {
     pub(super) answers_sealed: bool,
     /// From where its data came last, of the direct ways.
     pub(super) source: Option<SocketAddr>,
+    /// Questions that were asked only to find that out.
+    trials: u32,
     rescued_at: Option<Instant>,
 }
+
+/// Questions in a row to find out whether a peer answers sealed pings; then one a minute.
+const TRIALS_MAX: u32 = 5;
 
 /// A question that waits for its answer.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +56,7 @@ impl Default for Watch {
             pace: QUESTION_PACE,
             answers_sealed: false,
             source: None,
+            trials: 0,
             rescued_at: None,
         }
     }
@@ -86,6 +92,12 @@ impl Watch {
         [look, question].into_iter().flatten().min()
     }
 
+    /// Whether it is time to find out if the peer answers sealed pings: at first there may have been no session.
+    fn is_curious(&self, now: Instant) -> bool {
+        let pace = if self.trials < TRIALS_MAX { QUESTION_PACE } else { UPGRADE_INTERVAL };
+        !self.answers_sealed && self.is_rested(pace, now)
+    }
+
     fn is_rested(&self, pace: Duration, now: Instant) -> bool {
         self.question.is_none() && self.asked_at.is_none_or(|asked| now.since(asked) >= pace)
     }
@@ -109,14 +121,20 @@ impl Discovery {
         let next = if is_unanswered && !silent { (since + patience).max(now + LOOK / 5) } else { now + LOOK };
         self.watch.look_at = Some(next.min(now + LOOK));
         if traffic.large_at.is_some_and(|large| now.since(large) < QUIET) {
-            self.mtu.check();
+            self.mtu.check(now);
             self.measure_mtu(around);
         }
         if best.is_proven() {
             let is_late = self.heartbeat_is_late(&best.address, HEARTBEAT_LATE.max(best.latency * 4), now);
             if !silent && !is_late {
                 self.watch.pace = QUESTION_PACE;
-            } else if self.watch.is_rested(self.watch.pace, now) {
+            }
+            // Where disco has been silent for long and data comes all the same, its silence is no news.
+            let pace = if silent || !self.is_mute(&best.address, now) { self.watch.pace } else { HEARTBEAT };
+            if (silent || is_late) && self.watch.is_rested(pace, now) {
+                self.question(around);
+            } else if self.watch.is_curious(now) {
+                self.watch.trials += 1;
                 self.question(around);
             }
             if silent && !self.watch.answers_sealed && now.since(since) >= UNANSWERED {
@@ -156,10 +174,11 @@ impl Discovery {
         let token = self.send_sealed(to, around);
         let has_answered =
             self.candidates.get(&best.address).is_some_and(|candidate| candidate.answered_since(now - QUESTION));
-        if !has_answered {
+        let is_mute = best.is_proven() && self.is_mute(&best.address, now);
+        if !has_answered && !is_mute {
             self.send_ping(to, None, around);
         }
-        if !best.is_proven()
+        if (!best.is_proven() || !self.watch.answers_sealed)
             && let Some(relay) = around.relay_way()
         {
             // It shows whether the peer answers at all, and shows the peer that we doubt.
@@ -238,6 +257,11 @@ impl Discovery {
     pub(super) fn carries(&self, source: SocketAddr) -> bool {
         let Some(best) = self.best else { return false };
         best.is_proven_by(&source) || self.candidates.answers_from(&best.address) == Some(source)
+    }
+
+    /// Whether the address has left disco pings unanswered for long.
+    fn is_mute(&self, address: &SocketAddr, now: Instant) -> bool {
+        self.candidates.get(address).is_none_or(|candidate| !candidate.answered_since(now - MUTE))
     }
 
     /// Nothing passes any more by the path in use: whatever may be better is tried at once.

@@ -313,6 +313,32 @@ fn when_disco_is_stopped_later_the_path_stays() {
 }
 
 #[test]
+fn a_session_that_comes_after_the_path_is_asked_later() {
+    let mut scene = Scene::new(&[(DIRECT, GOOD)]);
+    scene.answers_sealed = false;
+    scene.run(400);
+    scene.answers_sealed = true;
+    scene.run(10_000);
+    scene.set(DIRECT, DISCO_ONLY);
+    scene.run(20_000);
+    assert!(scene.stall <= Duration::from_millis(1100), "{:?}", scene.stall);
+    assert_eq!(scene.route().udp, None);
+}
+
+#[test]
+fn where_disco_is_stopped_it_is_asked_less_and_less() {
+    let mut scene = Scene::direct();
+    scene.large = true;
+    scene.set(DIRECT, DATA_ONLY);
+    scene.run(30_000);
+    let (padded, sealed) = (scene.padded, scene.sealed);
+    scene.run(120_000);
+    assert!(scene.padded - padded <= 12, "{} padded pings", scene.padded - padded);
+    assert!(scene.sealed - sealed <= 90, "{} sealed pings", scene.sealed - sealed);
+    assert!(scene.is_direct());
+}
+
+#[test]
 fn data_that_flows_one_way_only_is_not_doubted_and_asked_about_seldom() {
     let mut scene = Scene::direct();
     scene.answers = false;
