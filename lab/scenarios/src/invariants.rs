@@ -197,6 +197,7 @@ impl Judge {
         self.check_packets(judged.traffic, now);
         for member in judged.members {
             self.check_tables(member);
+            self.check_probes(member, judged.members.len());
             for (to, at, answered) in member.pings.values() {
                 self.check_ping((member.index, *to), *at, *answered, now);
             }
@@ -273,6 +274,14 @@ impl Judge {
         let peers = tables.peers.iter().flatten().count();
         if tables.openers.len() > limits::SESSIONS_PER_PEER_MAX * peers {
             self.note(format!("{} has {} sessions with {peers} peers", self.names[member.index], tables.openers.len()));
+        }
+    }
+
+    fn check_probes(&mut self, member: &Member, nodes: usize) {
+        let budget = limits::PROBES_PER_MINUTE + limits::PROBES_PER_PEER_MINUTE * (nodes as u32 - 1);
+        if member.probes_max > budget {
+            let (name, count) = (&self.names[member.index], member.probes_max);
+            self.note(format!("{name} sent {count} probes in a minute, and {budget} are enough"));
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
@@ -17,6 +17,11 @@ use wattle_scenarios::{Report, Scenario, run, run_with_trace};
 const FAILURES_TOLD_MAX: usize = 20;
 /// Lines of a trace that are printed.
 const TRACE_LINES: usize = 1_000_000;
+
+/// No transfer should stand still for longer where there is a way.
+const STALL_MAX: Duration = Duration::from_secs(3);
+/// The longest stalls that are told.
+const STALLS_TOLD: usize = 8;
 
 #[derive(Parser)]
 #[command(
@@ -99,7 +104,7 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
     let (sender, results) = mpsc::channel();
     let began = Instant::now();
     let mut failures: Vec<(u64, Vec<String>)> = Vec::new();
-    let (mut played, mut worst, mut probes) = (0u64, (std::time::Duration::ZERO, 0), (0, 0));
+    let (mut played, mut stalls, mut probes) = (0u64, Vec::new(), (0, 0));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let (sender, seeds, next, enough) = (sender.clone(), &seeds, &next, &enough);
@@ -115,9 +120,7 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
         drop(sender);
         for (seed, report) in results {
             played += 1;
-            for stall in report.stalls.iter().filter(|stall| stall.had_way) {
-                worst = worst.max((stall.longest, seed));
-            }
+            stalls.extend(report.stalls.iter().filter(|stall| stall.had_way).map(|stall| (stall.longest, seed)));
             probes = probes.max((report.probes_max, seed));
             if !report.violations.is_empty() {
                 failures.push((seed, report.violations));
@@ -142,7 +145,15 @@ fn play_all(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
         println!("  replay: cargo run -p wattle-scenarios --bin scenarios -- --seeds {seed} --trace");
     }
     println!("{played} seeds in {:.1} s, {} failed", began.elapsed().as_secs_f64(), failures.len());
-    println!("longest stall of a transfer that had a way: {:?} (seed {})", worst.0, worst.1);
+    stalls.sort_unstable_by(|a, b| b.cmp(a));
+    let long = stalls.iter().filter(|(length, _)| *length > STALL_MAX).count();
+    println!(
+        "{} transfers had a way at every moment; {long} of them stood still for more than {STALL_MAX:?}",
+        stalls.len()
+    );
+    for (length, seed) in stalls.iter().take(STALLS_TOLD) {
+        println!("  {length:?} in seed {seed}");
+    }
     println!("most probes of a node in a minute: {} (seed {})", probes.0, probes.1);
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
