@@ -184,6 +184,16 @@ impl Node {
         local_api::edit_preferences(&self.socket(), &masked).map(drop)
     }
 
+    /// The peer at this address, from its status.
+    pub fn peer(&self, address: IpAddr) -> anyhow::Result<Value> {
+        let status = self.status()?;
+        let peers = status["Peer"].as_object().context("the status has no peers")?;
+        let has = |peer: &&Value| {
+            peer["TailscaleIPs"].as_array().is_some_and(|all| all.iter().any(|one| *one == address.to_string()))
+        };
+        peers.values().find(has).cloned().with_context(|| format!("{} knows no {address}", self.name()))
+    }
+
     /// The relay region that it listens at.
     pub fn home(&self) -> anyhow::Result<String> {
         Ok(self.status()?["Self"]["Relay"].as_str().unwrap_or_default().to_owned())
