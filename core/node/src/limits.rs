@@ -11,8 +11,9 @@ pub(crate) const RELAY_LINKS_MAX: usize = 32;
 pub(crate) const RELAY_IDLE: Duration = Duration::from_secs(60);
 /// The first and the longest wait before a lost relay link is made again.
 pub(crate) const RELAY_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// A home relay that was lost and is not back after this long is left for the next best region.
-pub(crate) const HOME_PATIENCE: Duration = Duration::from_secs(2);
+/// A home relay that was lost and is not back after this long is left for the next best region. With that and the way of the
+/// news to peers, TCP loses no more than its first three retransmissions (at 0.2, 0.6 and 1.4 s).
+pub(crate) const HOME_PATIENCE: Duration = Duration::from_secs(1);
 /// One that is dialled for the first time, or after a change of the network, gets longer: TLS takes several round trips.
 pub(crate) const HOME_PATIENCE_FIRST: Duration = Duration::from_secs(5);
 /// Pings of people that wait for their answers.

@@ -168,7 +168,9 @@ impl Discovery {
             self.question(around);
             if self.candidates.find(&source).is_some_and(|candidate| candidate.take_ping_back(now)) {
                 self.ping_candidate(source, around);
-                self.send_sealed(Way::Udp(source), around);
+                if self.is_active(now) {
+                    self.send_sealed(Way::Udp(source), around);
+                }
             }
         }
     }

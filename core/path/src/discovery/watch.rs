@@ -152,12 +152,13 @@ impl Discovery {
     /// send has to take the relay too, at once; and whether it does has to be asked.
     pub(super) fn suspect_since_peer_does(&mut self, around: &mut Surroundings<'_>) {
         let now = around.now;
+        let is_active = self.is_active(now);
         let Some(best) = &mut self.best else { return };
         // Copies that were slower by the relay than the answer to our last question.
         let patience = QUESTION_PACE.max(best.latency * 8);
         let is_fresh = self.watch.answered_at.is_some_and(|answered| now.since(answered) < patience);
         let is_new = now.since(best.since) < patience;
-        if best.is_certain() && !is_fresh && !is_new {
+        if is_active && best.is_certain() && !is_fresh && !is_new {
             best.suspect();
             self.question(around);
         }
@@ -167,7 +168,8 @@ impl Discovery {
     pub(super) fn question(&mut self, around: &mut Surroundings<'_>) {
         let now = around.now;
         let Some(best) = self.best else { return };
-        if self.watch.question.is_some() {
+        // Without traffic of ours it matters to nobody, and two nodes must not keep each other awake.
+        if self.watch.question.is_some() || !self.is_active(now) {
             return;
         }
         let to = Way::Udp(best.address);
