@@ -23,6 +23,9 @@ const LOOK_US: i64 = 100_000;
 const HEAD_BYTES: usize = 96;
 const GENEVE_WIREGUARD: u16 = 0x7a12;
 const TRANSPORT: [u8; 4] = [4, 0, 0, 0];
+/// The smallest sealed packet of use: 48 bytes inside, a UDP packet with 8 bytes and its padding, and 32 around. What is
+/// smaller is a keepalive or a node's own question to another one, perhaps to a third.
+const SEALED_BYTES_MIN: usize = 80;
 const UDP: u8 = 17;
 /// `PACKET_OUTGOING` of `linux/if_packet.h`.
 const OUTGOING: u8 = 4;
@@ -152,6 +155,11 @@ impl Packet {
             _ => return None,
         };
         let payload = udp.get(8..)?;
+        // The packet is cut here, its header says how long it was.
+        let length = usize::from(u16::from_be_bytes([udp[4], udp[5]])).saturating_sub(8);
+        if length < SEALED_BYTES_MIN {
+            return None;
+        }
         if payload.starts_with(&TRANSPORT) {
             return Some(Self { to, relayed: false });
         }
@@ -169,7 +177,7 @@ mod tests {
 
     fn udp(payload: &[u8]) -> Vec<u8> {
         let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, UDP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
-        packet.extend([0; 8]);
+        packet.extend([0, 0, 0, 0, 0, 88, 0, 0]);
         packet.extend(payload);
         packet
     }
@@ -183,6 +191,9 @@ mod tests {
         assert!(relayed.relayed);
         assert!(Packet::read(&udp("TS💬 and more".as_bytes())).is_none());
         assert!(Packet::read(&udp(&[1, 0, 0, 0, 1, 2, 3, 4])).is_none());
+        let mut keepalive = udp(&[4, 0, 0, 0, 1, 2, 3, 4]);
+        keepalive[25] = 40;
+        assert!(Packet::read(&keepalive).is_none());
         for length in 0..40 {
             let _no_panic = Packet::read(&udp(&[4; 12])[..length]);
         }
