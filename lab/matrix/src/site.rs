@@ -191,11 +191,6 @@ impl Site {
         Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
     }
 
-    /// Leaves logs and state for a person, and says where.
-    pub fn keep_logs(self) -> PathBuf {
-        self.folder.keep()
-    }
-
     fn names(&self) -> Vec<(&'static str, Vec<IpAddr>)> {
         vec![(NAME, self.control.addresses().collect())]
     }

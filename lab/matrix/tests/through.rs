@@ -70,7 +70,7 @@ fn official_clients_and_ours_find_the_same_paths() {
 fn a_transfer_goes_on_when_the_network_changes_under_it() {
     let Some(programs) = programs() else { return };
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let cases = [Case::Roam, Case::NatRebind, Case::Mtu1280];
+    let cases = [Case::Roam, Case::NatRebind, Case::RelayDeath, Case::DataBlocked, Case::Mtu1280];
     let costs = disturb::run(&programs, Client::Wattle, &cases, LATENCY, |_| {});
     for cost in costs.unwrap_or_else(|why| panic!("{why:#}")) {
         assert!(cost.holds(STALL_MAX), "{cost:?}");

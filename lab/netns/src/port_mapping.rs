@@ -13,10 +13,10 @@ const PUBLIC: [u8; 2] = [44, 128];
 /// Where miniupnpd of Debian is.
 const PROGRAM: &str = "/usr/sbin/miniupnpd";
 
-/// The running daemon. Dropping it ends it; what it opened stays open until [`PortMapping::forget`] or the end of the lab.
+/// The running daemon. Dropping it ends it; what it opened stays open until the end of the lab.
 #[derive(Debug)]
 pub struct PortMapping {
-    process: Process,
+    _process: Process,
     router: Router,
     address: Ipv4Addr,
     folder: PathBuf,
@@ -55,7 +55,7 @@ impl PortMapping {
         command.stdout(log.try_clone().map_err(os)?).stderr(log);
         let child = command.stdin(std::process::Stdio::null()).spawn();
         let child = child.map_err(|source| LabError::os(format!("starting {command:?}"), source))?;
-        Ok(Self { process: Process::new(child), router: router.clone(), address, folder: folder.clone() })
+        Ok(Self { _process: Process::new(child), router: router.clone(), address, folder })
     }
 
     /// The address outside that it opens ports at.
@@ -73,11 +73,6 @@ impl PortMapping {
         let router = self.router.clone();
         drop(self);
         Self::start(lab, &router)
-    }
-
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.process.is_running()
     }
 }
 

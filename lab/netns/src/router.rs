@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::host::ip_of;
 use crate::nat::Rules;
-use crate::{Conditions, Host, LabError, Nat, Six, tools};
+use crate::{Conditions, LabError, Nat, Six, tools};
 
 /// How far a reboot moves the ports that are named to it.
 const MOVED_BY: u16 = 10_000;
@@ -109,16 +109,6 @@ impl Router {
         let (outside, plug) = &self.outside;
         tools::ip(&format!("-n {} link set wan mtu {bytes}", self.namespace))?;
         tools::ip(&format!("-n {outside} link set {plug} mtu {bytes}")).map(drop)
-    }
-
-    /// Forwards a port as a person would set it up in the router: anybody may come in by it.
-    pub fn forward_port(&self, host: &Host, port: u16) -> Result<(), LabError> {
-        let rules = format!(
-            "table ip labforward {{ chain inward {{ type nat hook prerouting priority dstnat - 1;
-               iifname wan udp dport {port} dnat to {}:{port}\n}} }}",
-            host.address
-        );
-        tools::nft(&self.namespace, &rules)
     }
 
     /// A command that will run on the router.
