@@ -94,7 +94,7 @@ impl Family {
     }
 }
 
-/// Measures; an error when a pair that can be direct is not.
+/// Measures; an error when a pair with one of ours that can be direct is not.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let programs = prepare(!options.no_build, options.pairs.iter().any(|pair| *pair != Pair::WattleWattle))?;
     if options.portmap.contains(&Switch::On) {
@@ -122,9 +122,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     } else {
         print(&rows);
     }
-    let wrong = rows.iter().filter(|row| !row.holds()).count();
+    // What two official clients do is for comparison.
+    let ours = |row: &&Row| [row.client_a, row.client_b].contains(&Client::Wattle.name());
+    let wrong = rows.iter().filter(ours).filter(|row| !row.holds()).count();
     if wrong > 0 {
-        bail!("{wrong} of {} pairs did not get the path that they can have", rows.len());
+        bail!("{wrong} of {} pairs did not get the path that they can have", rows.iter().filter(ours).count());
     }
     Ok(())
 }
