@@ -343,11 +343,11 @@ impl Via {
             }
             self.handshakes.swap_remove(at);
         }
-        let works = |passage: &Passage| {
-            passage.server_key == allocation.server && passage.vni == allocation.vni && passage.is_trusted()
-        };
+        let same = |passage: &&Passage| passage.server_key == allocation.server && passage.vni == allocation.vni;
+        let best_works = self.best.as_ref().filter(same).is_some_and(Passage::is_trusted);
+        let spare_works = self.spares.iter().find(same).is_some_and(|spare| spare.has_answered_lately(around.now));
         // A new handshake could bind another of our addresses, and packets on the passage would be dropped meanwhile.
-        if self.best.iter().chain(&self.spares).any(works) || self.handshakes.len() >= HANDSHAKES_MAX {
+        if best_works || spare_works || self.handshakes.len() >= HANDSHAKES_MAX {
             return;
         }
         self.handshakes.extend(Handshaking::begin(allocation, around));
@@ -379,7 +379,9 @@ impl Via {
         }
     }
 
-    fn keep_spare(&mut self, passage: Passage) {
+    /// Nobody pings a spare, so it is not known to work: it has to show that again when it is needed.
+    fn keep_spare(&mut self, mut passage: Passage) {
+        passage.distrust();
         if self.spares.len() >= PASSAGES_MAX {
             self.spares.remove(0);
         }

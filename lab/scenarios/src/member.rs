@@ -18,7 +18,7 @@ use wattle_path::Way;
 use wattle_session::{HostReport, LoginOptions, Session};
 use wattle_time::Instant;
 use wattle_tunnel::{HEADER_LENGTH, OVERHEAD};
-use wattle_wire::version;
+use wattle_wire::{geneve, version};
 use wattle_world::{Cargo, HostId, World};
 
 use crate::limits::WAKES_AT_ONCE_MAX;
@@ -326,7 +326,7 @@ impl Member {
     fn outbound(&mut self, packet: &[u8], ground: &mut Ground<'_>, queue: &mut VecDeque<Out>) {
         let now = now(ground);
         let Some(process) = &mut self.process else { return };
-        let mut message = vec![0; HEADER_LENGTH + packet.len() + OVERHEAD];
+        let mut message = vec![0; HEADER_LENGTH + packet.len() + OVERHEAD + geneve::HEADER_LENGTH];
         message[HEADER_LENGTH..][..packet.len()].copy_from_slice(packet);
         let mut handoffs = Vec::new();
         let sent = wattle_node::outbound(&process.tables, &mut message, packet.len(), now.mono, &mut |handoff| {

@@ -98,6 +98,11 @@ impl Passage {
         matches!(self.proof, Proof::Carried { .. })
     }
 
+    /// Whether its last answer is so fresh that another handshake would show nothing new.
+    pub(super) fn has_answered_lately(&self, now: Instant) -> bool {
+        now.since(self.answered_at) < TRUST
+    }
+
     /// By a fifth and by some milliseconds: relays that are as good as equal do not take turns.
     pub(super) fn is_clearly_better_than(&self, other: &Self) -> bool {
         self.latency + PASSAGE_GAIN_MIN <= other.latency && self.latency * 5 <= other.latency * 4

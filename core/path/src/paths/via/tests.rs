@@ -1,4 +1,4 @@
-//! Two nodes that reach each other only by DERP, and a third that relays.
+//! Two nodes that reach each other only by DERP, and two others that relay.
 
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use crate::{Config, PeerFacts, PingId, Route, Transmit};
 const A: usize = 0;
 const B: usize = 1;
 const RELAY: usize = 2;
+/// Another relay, which few stories use.
+const OTHER: usize = 3;
+const NODES: usize = 4;
 const REGION: RegionId = RegionId(7);
 const STEP: Duration = Duration::from_millis(10);
 
@@ -25,8 +28,13 @@ fn address(node: usize) -> SocketAddr {
     ([192, 0, 2, node as u8 + 1], 41641).into()
 }
 
+/// Where a node that relays does.
+fn server_of(node: usize) -> SocketAddr {
+    ([198, 51, 100, node as u8], 7777).into()
+}
+
 fn server() -> SocketAddr {
-    ([198, 51, 100, 1], 7777).into()
+    server_of(RELAY)
 }
 
 /// What an observer of the network counts.
@@ -38,14 +46,22 @@ struct Seen {
     answers: Vec<(PingId, Way)>,
 }
 
+/// One relay.
+struct Server {
+    node: usize,
+    relay: PeerRelay,
+    runs: bool,
+    /// How long packets are under way through it.
+    delay: Duration,
+}
+
 struct Lab {
     nodes: Vec<Paths>,
-    relay: PeerRelay,
-    relay_runs: bool,
+    servers: [Server; 2],
     /// Whether the relay carries what is not disco.
     carries_data: bool,
-    /// Datagrams and DERP packets on their way: to whom, how, what.
-    under_way: Vec<(usize, Way, Vec<u8>)>,
+    /// Datagrams and DERP packets on their way: when they arrive, to whom, how, what.
+    under_way: Vec<(Instant, usize, Way, Vec<u8>)>,
     now: Instant,
     seen: Seen,
     starts: u8,
@@ -56,12 +72,16 @@ impl Lab {
         let now = Instant::from_nanos(1_000_000_000_000);
         let disco = |node: usize| DiscoPrivate::from_bytes([node as u8 + 100; 32]);
         let config = |node: usize| Config { node: key(node), disco: disco(node) };
-        let nodes = (0..3).map(|node| Paths::new(config(node), [node as u8; 32], now)).collect();
-        let (relay, seen) = (PeerRelay::new([77; 32], now), Seen::default());
-        let mut lab =
-            Self { nodes, relay, relay_runs: true, carries_data: true, under_way: Vec::new(), now, seen, starts: 0 };
-        lab.start_relay();
-        for (node, peer) in [(A, B), (A, RELAY), (B, A), (B, RELAY), (RELAY, A), (RELAY, B)] {
+        let nodes = (0..NODES).map(|node| Paths::new(config(node), [node as u8; 32], now)).collect();
+        let server =
+            |node: usize| Server { node, relay: PeerRelay::new([node as u8; 32], now), runs: true, delay: STEP };
+        let servers = [server(RELAY), server(OTHER)];
+        let (under_way, seen) = (Vec::new(), Seen::default());
+        let mut lab = Self { nodes, servers, carries_data: true, under_way, now, seen, starts: 0 };
+        lab.start_relay(RELAY);
+        lab.start_relay(OTHER);
+        let pairs = (0..NODES).flat_map(|node| (0..NODES).map(move |peer| (node, peer)));
+        for (node, peer) in pairs.filter(|(node, peer)| node != peer) {
             let facts = PeerFacts {
                 key: key(peer),
                 disco: Some(disco(peer).public()),
@@ -75,15 +95,24 @@ impl Lab {
     }
 
     /// The relay process starts (anew): it knows nothing of former allocations.
-    fn start_relay(&mut self) {
+    fn start_relay(&mut self, node: usize) {
         self.starts += 1;
-        self.relay = PeerRelay::new([self.starts; 32], self.now);
-        self.relay.set_addresses(&[server(), ([203, 0, 113, 1], 9).into()]);
+        let mut relay = PeerRelay::new([self.starts; 32], self.now);
+        relay.set_addresses(&[server_of(node), ([203, 0, 113, 1], 9).into()]);
+        self.server_mut(node).relay = relay;
+    }
+
+    fn server_mut(&mut self, node: usize) -> &mut Server {
+        self.servers.iter_mut().find(|server| server.node == node).unwrap()
     }
 
     fn let_relay(&mut self, nodes: &[usize]) {
+        self.let_relay_by(nodes, &[RELAY]);
+    }
+
+    fn let_relay_by(&mut self, nodes: &[usize], relays: &[usize]) {
         for node in nodes {
-            let relays = PeerRelays { enabled: true, nodes: BTreeSet::from([key(RELAY)]) };
+            let relays = PeerRelays { enabled: true, nodes: relays.iter().map(|relay| key(*relay)).collect() };
             self.act(*node, |paths, _, out| paths.set_peer_relays(relays, out));
         }
     }
@@ -99,8 +128,9 @@ impl Lab {
             match to {
                 Way::Relay { peer, .. } => {
                     self.seen.derp += 1;
-                    if let Some(target) = (0..3).find(|target| key(*target) == peer) {
-                        self.under_way.push((target, Way::Relay { region: REGION, peer: key(node) }, packet));
+                    if let Some(target) = (0..NODES).find(|target| key(*target) == peer) {
+                        let way = Way::Relay { region: REGION, peer: key(node) };
+                        self.under_way.push((self.now + STEP, target, way, packet));
                     }
                 }
                 Way::Udp(to) | Way::PeerRelay { server: to, .. } => self.send_udp(node, to, packet),
@@ -108,9 +138,15 @@ impl Lab {
         }
         for event in out.events {
             match event {
-                Event::AllocationRequested { from, request } if self.relay_runs => {
+                Event::AllocationRequested { from, request } => {
                     self.seen.allocations += 1;
-                    let allocation = self.relay.allocate(from, request.clients, self.now).unwrap();
+                    // Whoever else is asked has the first one's relay: it may be ourselves.
+                    let (now, at) = (self.now, if node == OTHER { OTHER } else { RELAY });
+                    let server = self.server_mut(at);
+                    if !server.runs {
+                        continue;
+                    }
+                    let allocation = server.relay.allocate(from, request.clients, now).unwrap();
                     let mut more = Out::default();
                     self.nodes[node].answer_allocation(from, &request, allocation, self.now, &mut more);
                     self.carry_out(node, more);
@@ -122,12 +158,14 @@ impl Lab {
     }
 
     fn send_udp(&mut self, from: usize, to: SocketAddr, packet: Vec<u8>) {
-        if to != server() || !self.relay_runs {
+        let now = self.now;
+        let Some(server) = self.servers.iter_mut().find(|server| server_of(server.node) == to && server.runs) else {
             return;
-        }
+        };
         self.seen.to_server += 1;
         let mut reply = Vec::new();
-        let (target, packet) = match self.relay.handle_datagram(address(from), &packet, self.now, &mut reply) {
+        let (way, arrives) = (server_of(server.node), now + server.delay);
+        let (target, packet) = match server.relay.handle_datagram(address(from), &packet, now, &mut reply) {
             Pass::Forward(target) => (target, packet),
             Pass::Reply => (address(from), reply),
             Pass::Nothing => return,
@@ -136,13 +174,16 @@ impl Lab {
         if header.payload == Payload::WireGuard && !self.carries_data {
             return;
         }
-        let target = (0..3).find(|node| address(*node) == target).unwrap();
-        self.under_way.push((target, Way::PeerRelay { server: server(), vni: header.vni }, message.to_vec()));
+        let target = (0..NODES).find(|node| address(*node) == target).unwrap();
+        self.under_way.push((arrives, target, Way::PeerRelay { server: way, vni: header.vni }, message.to_vec()));
     }
 
     fn step(&mut self) {
         self.now = self.now + STEP;
-        for (node, way, packet) in std::mem::take(&mut self.under_way) {
+        let (due, later) = std::mem::take(&mut self.under_way).into_iter().partition(|(at, ..)| *at <= self.now);
+        self.under_way = later;
+        let due: Vec<(Instant, usize, Way, Vec<u8>)> = due;
+        for (_, node, way, packet) in due {
             if packet == b"data" {
                 let sender = if node == A { B } else { A };
                 self.act(node, |paths, now, out| paths.note_inbound(&key(sender), way, now, out));
@@ -150,14 +191,16 @@ impl Lab {
                 self.act(node, |paths, now, out| paths.handle_disco(way, &packet, now, out));
             }
         }
-        for node in 0..3 {
+        for node in 0..NODES {
             if self.nodes[node].next_timeout().is_some_and(|due| due.earliest <= self.now) {
                 self.act(node, |paths, now, out| paths.handle_timeout(now, out));
                 let again = self.nodes[node].next_timeout();
                 assert!(again.is_none_or(|due| due.earliest > self.now), "a timer does not rest: {again:?}");
             }
         }
-        self.relay.handle_timeout(self.now);
+        for server in &mut self.servers {
+            server.relay.handle_timeout(self.now);
+        }
     }
 
     fn run(&mut self, time: Duration) {
@@ -175,7 +218,8 @@ impl Lab {
                 self.act(from, |paths, now, out| paths.note_outbound(&key(to), now, out));
                 let route = self.nodes[from].best(&key(to));
                 if route.relay.is_some() {
-                    self.under_way.push((to, Way::Relay { region: REGION, peer: key(from) }, b"data".to_vec()));
+                    let way = Way::Relay { region: REGION, peer: key(from) };
+                    self.under_way.push((self.now + STEP, to, way, b"data".to_vec()));
                 }
                 if let Some(hop) = route.udp {
                     let vni = hop.vni.expect("there is no direct path here");
@@ -192,8 +236,12 @@ impl Lab {
     }
 
     fn is_relayed(&self, from: usize) -> bool {
+        self.is_relayed_by(from, RELAY)
+    }
+
+    fn is_relayed_by(&self, from: usize, relay: usize) -> bool {
         let route = self.route(from);
-        route.relay.is_none() && route.udp.is_some_and(|hop| hop.vni.is_some() && hop.to == server())
+        route.relay.is_none() && route.udp.is_some_and(|hop| hop.vni.is_some() && hop.to == server_of(relay))
     }
 }
 
@@ -210,7 +258,7 @@ fn nodes_without_a_direct_path_meet_at_a_peer_relay() {
     let status = lab.nodes[A].peer_status(&key(B), lab.now).unwrap();
     assert_eq!(status.latency, Some(STEP * 2));
     // Both asked, and it is one allocation; the address that leads nowhere did no harm.
-    assert_eq!(lab.relay.sessions().count(), 1);
+    assert_eq!(lab.server_mut(RELAY).relay.sessions().count(), 1);
 }
 
 #[test]
@@ -253,7 +301,7 @@ fn when_the_peer_relay_dies_derp_is_back_within_seconds() {
     let mut lab = Lab::new();
     lab.let_relay(&[A, B]);
     lab.talk(secs(10));
-    lab.relay_runs = false;
+    lab.server_mut(RELAY).runs = false;
     lab.talk(secs(5));
     assert!(lab.route(A).relay.is_some() && lab.route(B).relay.is_some());
     lab.talk(secs(5));
@@ -266,8 +314,39 @@ fn a_peer_relay_that_was_restarted_is_used_again_soon() {
     lab.let_relay(&[A, B]);
     lab.talk(secs(60));
     assert!(lab.is_relayed(A) && lab.is_relayed(B));
-    lab.start_relay();
+    lab.start_relay(RELAY);
     lab.talk(PEER_RELAY_RETRY + secs(2));
+    assert!(lab.is_relayed(A) && lab.is_relayed(B), "{:?} {:?}", lab.route(A), lab.route(B));
+}
+
+#[test]
+fn both_ends_agree_on_one_of_two_relays() {
+    for slow in [RELAY, OTHER] {
+        let mut lab = Lab::new();
+        lab.server_mut(slow).delay = STEP * 5;
+        lab.let_relay_by(&[A, B], &[RELAY, OTHER]);
+        lab.talk(secs(10));
+        let fast = RELAY + OTHER - slow;
+        assert!(lab.is_relayed_by(A, fast) && lab.is_relayed_by(B, fast), "{:?} {:?}", lab.route(A), lab.route(B));
+    }
+}
+
+#[test]
+fn a_faster_relay_that_comes_later_takes_over_and_a_dead_one_is_replaced() {
+    let mut lab = Lab::new();
+    lab.server_mut(RELAY).delay = STEP * 5;
+    lab.server_mut(OTHER).runs = false;
+    lab.let_relay_by(&[A, B], &[RELAY, OTHER]);
+    lab.talk(secs(10));
+    assert!(lab.is_relayed(A) && lab.is_relayed(B));
+    lab.server_mut(OTHER).runs = true;
+    for _ in 0..90 {
+        lab.talk(secs(1));
+        assert!(lab.route(A).udp.is_some() && lab.route(B).udp.is_some(), "the former one was left too early");
+    }
+    assert!(lab.is_relayed_by(A, OTHER) && lab.is_relayed_by(B, OTHER), "{:?} {:?}", lab.route(A), lab.route(B));
+    lab.server_mut(OTHER).runs = false;
+    lab.talk(secs(15));
     assert!(lab.is_relayed(A) && lab.is_relayed(B), "{:?} {:?}", lab.route(A), lab.route(B));
 }
 
@@ -304,7 +383,7 @@ fn a_quiet_pair_costs_nothing_and_finds_its_passage_again() {
 fn searches_that_find_nothing_are_rare() {
     let mut lab = Lab::new();
     lab.let_relay(&[A, B]);
-    lab.relay_runs = false;
+    lab.server_mut(RELAY).runs = false;
     lab.talk(secs(300));
     // Each search asks twice; calls for direct paths make the rest.
     let searches = 300 / PEER_RELAY_SEARCH.as_secs() as usize + 1;
