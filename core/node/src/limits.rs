@@ -16,6 +16,8 @@ pub(crate) const RELAY_BACKOFF: (Duration, Duration) = (Duration::from_millis(25
 pub(crate) const HOME_PATIENCE: Duration = Duration::from_secs(1);
 /// One that is dialled for the first time, or after a change of the network, gets longer: TLS takes several round trips.
 pub(crate) const HOME_PATIENCE_FIRST: Duration = Duration::from_secs(5);
+/// How long a relay may ask us to stay away while it restarts. One that says more is not worth waiting for: others take over.
+pub(crate) const RELAY_RESTART_MAX: Duration = Duration::from_secs(5);
 /// Pings of people that wait for their answers.
 pub(crate) const PINGS_WAITING_MAX: usize = 64;
 /// How long a ping of a person waits.

@@ -160,10 +160,12 @@ impl Node {
         self.finish(out);
     }
 
-    /// The network under us changed: every path and relay link is in doubt.
+    /// The network under us changed, or we slept: every path and every connection is in doubt.
     pub fn handle_network_change(&mut self, network: LocalNetwork, now: Now, out: &mut Out) {
+        self.set_wall_clock(now);
         self.with_paths(now, out, |paths, mono, effects| paths.handle_network_change(mono, effects));
-        self.with_relays(now, out, |relays, mono, actions| relays.reset(mono, actions));
+        self.with_relays(now, out, |relays, mono, actions| relays.doubt(mono, actions));
+        self.with_session(now, out, Session::handle_network_change);
         self.set_network(network, now, out);
     }
 
@@ -230,10 +232,7 @@ impl Node {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now, out: &mut Out) {
         if now.mono.since(self.wall_set) >= WALL_CLOCK_EVERY {
-            self.wall_set = now.mono;
-            if let Some(engine) = &mut self.engine {
-                engine.tunnels.set_wall_clock(now.mono, now.wall);
-            }
+            self.set_wall_clock(now);
         }
         self.with_tunnels(None, now, out, |tunnels, mono, effects| tunnels.handle_timeout(mono, effects));
         self.with_paths(now, out, |paths, mono, effects| paths.handle_timeout(mono, effects));
@@ -257,6 +256,13 @@ impl Node {
             self.pings.next_timeout(),
             self.service.next_timeout(),
         ])
+    }
+
+    fn set_wall_clock(&mut self, now: Now) {
+        self.wall_set = now.mono;
+        if let Some(engine) = &mut self.engine {
+            engine.tunnels.set_wall_clock(now.mono, now.wall);
+        }
     }
 
     /// Makes a node key ours: tunnels and paths begin anew under it.
@@ -326,6 +332,7 @@ impl Node {
             match action {
                 Action::Open(region) => out.events.push(Event::RelayOpen(region)),
                 Action::Close(region) => out.events.push(Event::RelayClose(region)),
+                Action::Check(region) => out.events.push(Event::RelayCheck(region)),
                 Action::Prefer(region, preferred) => out.events.push(Event::RelayPrefer(region, preferred)),
                 Action::HomeDown(region) => {
                     self.with_netcheck(now, out, |netcheck, mono, effects| {

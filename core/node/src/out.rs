@@ -55,6 +55,10 @@ pub enum Event {
     RelayOpen(RegionId),
     /// Close the link to a relay region.
     RelayClose(RegionId),
+    /// Our network changed: find out whether the open link to a relay region survived it, and say that it was lost if not.
+    RelayCheck(RegionId),
+    /// The connection to the coordination server, likewise.
+    ControlCheck,
     /// Tell an open relay link whether it is our home.
     RelayPrefer(RegionId, bool),
     /// Dial the coordination server once, and say what became of it.

@@ -10,9 +10,7 @@ use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_time::{Deadline, Instant, earliest};
 
-use crate::limits::{
-    HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX,
-};
+use crate::limits::{HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX, RELAY_RESTART_MAX};
 
 /// The links to relays.
 #[derive(Debug, Default)]
@@ -26,6 +24,7 @@ pub(crate) struct RelayLinks {
 pub(crate) enum Action {
     Open(RegionId),
     Close(RegionId),
+    Check(RegionId),
     Prefer(RegionId, bool),
     Send(RegionId, NodePublic, Vec<u8>),
     /// The home's link has not been open for too long.
@@ -139,7 +138,33 @@ impl RelayLinks {
         }
     }
 
-    /// Makes every link anew: our network changed, and old connections may hang.
+    /// Our network changed. Open links may have survived it: they are asked. Everything else starts afresh, and at once:
+    /// what did not work in the old network may work in this one.
+    pub(crate) fn doubt(&mut self, now: Instant, out: &mut Vec<Action>) {
+        for (region, link) in &mut self.links {
+            link.wait = RELAY_BACKOFF.0;
+            if link.state != State::Open {
+                link.down_due = Some(now + HOME_PATIENCE_FIRST);
+            }
+            match link.state {
+                State::Open => out.push(Action::Check(*region)),
+                // The old network's dial would hang for seconds.
+                State::Opening => out.extend([Action::Close(*region), Action::Open(*region)]),
+                State::Lost { .. } => link.state = State::Lost { again: now },
+            }
+        }
+        self.handle_timeout(now, out);
+    }
+
+    /// A relay goes, and asked us to come back after a while.
+    pub(crate) fn handle_restart(&mut self, region: RegionId, reconnect_in: Duration, now: Instant) {
+        if let Some(link) = self.links.get_mut(&region) {
+            link.state = State::Lost { again: now + reconnect_in.min(RELAY_RESTART_MAX) };
+            link.wait = RELAY_BACKOFF.0;
+        }
+    }
+
+    /// Makes every link anew: we have another key.
     pub(crate) fn reset(&mut self, now: Instant, out: &mut Vec<Action>) {
         for (region, link) in &mut self.links {
             if link.state == State::Open {
@@ -297,6 +322,35 @@ mod tests {
         out.clear();
         links.handle_timeout(START + Duration::from_secs(40), &mut out);
         assert_eq!(out, []);
+    }
+
+    #[test]
+    fn a_new_network_asks_open_links_and_dials_the_others_at_once() {
+        const LOST: RegionId = RegionId(3);
+        let (mut links, mut out) = (RelayLinks::default(), Vec::new());
+        links.set_home(Some(HOME), START, &mut out);
+        links.handle_open(HOME, START, &mut out);
+        links.send(FAR, peer(), vec![1], START, &mut out);
+        links.send(LOST, peer(), vec![1], START, &mut out);
+        for _ in 0..6 {
+            links.handle_lost(LOST, START);
+        }
+        out.clear();
+        links.doubt(START, &mut out);
+        assert_eq!(out, [Action::Check(HOME), Action::Close(FAR), Action::Open(FAR), Action::Open(LOST)]);
+        links.handle_lost(LOST, START);
+        assert_eq!(links.next_timeout().unwrap().latest, START + RELAY_BACKOFF.0, "waits start small again");
+    }
+
+    #[test]
+    fn a_relay_that_restarts_is_called_when_it_said_but_not_in_an_hour() {
+        let (mut links, mut out) = (RelayLinks::default(), Vec::new());
+        links.set_home(Some(HOME), START, &mut out);
+        for (asked, waits) in [(1, 1), (3600, RELAY_RESTART_MAX.as_secs())] {
+            links.handle_open(HOME, START, &mut out);
+            links.handle_restart(HOME, Duration::from_secs(asked), START);
+            assert_eq!(links.next_timeout().unwrap().latest, START + Duration::from_secs(waits));
+        }
     }
 
     #[test]

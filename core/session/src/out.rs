@@ -69,6 +69,8 @@ pub enum Event {
     Connect,
     /// Close the connection.
     Disconnect,
+    /// Find out whether the connection still works, and say that it broke if not.
+    Check,
     /// Our standing changed.
     StandingChanged(Standing),
     /// A person must open this page.

@@ -192,6 +192,18 @@ impl Session {
         self.link = Link::Waiting(now + self.link_backoff.wait(&mut self.rng));
     }
 
+    /// The network under us changed. A connection that stands may have survived: it is asked. A wait for the next dial, and
+    /// a dial in the old network, give way to a new one: what was in the way may be gone.
+    pub fn handle_network_change(&mut self, now: Instant, out: &mut Out) {
+        self.link_backoff.reset();
+        match self.link {
+            Link::Up => out.events.push(Event::Check),
+            Link::Waiting(_) | Link::Dialling => self.link = Link::Down,
+            Link::Down => {}
+        }
+        self.proceed(now, out);
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Out) {
         if let Some(feed) = &self.feed

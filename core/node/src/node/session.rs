@@ -131,6 +131,7 @@ impl Node {
         match event {
             SessionEvent::Connect => out.events.push(Event::Connect),
             SessionEvent::Disconnect => out.events.push(Event::Disconnect),
+            SessionEvent::Check => out.events.push(Event::ControlCheck),
             SessionEvent::StandingChanged(standing) => out.events.push(Event::StandingChanged(standing)),
             SessionEvent::BrowseTo(url) => out.events.push(Event::BrowseTo(url)),
             SessionEvent::KeyAdopted(key) => {

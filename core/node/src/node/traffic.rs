@@ -1,6 +1,7 @@
 //! What comes from below and beside the packet path: handshakes, disco, STUN, packets without a session, pings.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use rand_core::RngCore;
 use wattle_keys::NodePublic;
@@ -62,6 +63,12 @@ impl Node {
     pub fn handle_relay_lost(&mut self, region: RegionId, now: Now, out: &mut Out) {
         self.relays.handle_lost(region, now.mono);
         self.with_paths(now, out, |paths, _, effects| paths.note_relay_lost(region, effects));
+        self.finish(out);
+    }
+
+    /// A relay said that it restarts, and when to come back. Its link is lost.
+    pub fn handle_relay_restart(&mut self, region: RegionId, reconnect_in: Duration, now: Now, out: &mut Out) {
+        self.relays.handle_restart(region, reconnect_in, now.mono);
         self.finish(out);
     }
 

@@ -134,6 +134,23 @@ fn a_lost_connection_is_dialled_again_and_the_stream_reopened() {
 }
 
 #[test]
+fn after_a_network_change_the_connection_is_asked_and_a_wait_for_a_dial_ends() {
+    let (mut session, stream) = member();
+    session.handle_frame(stream, &first_map(""), START, WALL, &mut Out::default());
+    let out = effects(|out| session.handle_network_change(START, out));
+    assert!(matches!(out.events[..], [Event::Check]));
+    for _ in 0..8 {
+        session.handle_disconnected(START);
+    }
+    let out = effects(|out| session.handle_network_change(START, out));
+    assert!(matches!(out.events[..], [Event::Connect]));
+    let out = effects(|out| session.handle_network_change(START, out));
+    assert!(matches!(out.events[..], [Event::Connect]), "a dial in the old network is given up");
+    session.handle_disconnected(START);
+    assert!(session.next_timeout().unwrap().latest.since(START) <= Duration::from_secs(1), "waits start small again");
+}
+
+#[test]
 fn a_server_that_forgot_us_is_asked_to_register_again() {
     let (mut session, stream) = member();
     session.handle_response(stream, &refused(404, "no such node"), START, &mut Out::default());
@@ -260,7 +277,7 @@ proptest! {
 
     /// Whatever happens in whatever order: requests leave over a connection only, one stream at a time, and no timer spins.
     #[test]
-    fn any_order_of_events_keeps_the_session_sane(steps in prop::collection::vec((0u8..14, 0u8..4), 1..120)) {
+    fn any_order_of_events_keeps_the_session_sane(steps in prop::collection::vec((0u8..15, 0u8..4), 1..120)) {
         let (mut session, mut now) = (session(), START);
         let (mut up, mut open): (bool, Vec<(RequestId, Kind)>) = (false, Vec::new());
         for (step, which) in steps {
@@ -299,6 +316,7 @@ proptest! {
                     open.retain(|(other, _)| *other != id);
                     session.handle_failure(id, now, &mut out);
                 },
+                12 => session.handle_network_change(now, &mut out),
                 _ => if let Some(deadline) = session.next_timeout() {
                     now = now.max(deadline.latest);
                     session.handle_timeout(now, &mut out);
@@ -312,7 +330,7 @@ proptest! {
             open.extend(out.requests.iter().map(|request| (request.id, request.kind)));
             prop_assert!(open.iter().filter(|(_, kind)| *kind == Kind::Stream).count() <= 1, "two streams");
             prop_assert!(open.len() <= 8, "requests pile up");
-            if step >= 12 {
+            if step > 12 {
                 prop_assert!(session.next_timeout().is_none_or(|deadline| deadline.latest > now), "a timer spins");
             }
         }
