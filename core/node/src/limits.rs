@@ -18,6 +18,10 @@ pub(crate) const HOME_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) const HOME_PATIENCE_FIRST: Duration = Duration::from_secs(5);
 /// How long a relay may ask us to stay away while it restarts. One that says more is not worth waiting for: others take over.
 pub(crate) const RELAY_RESTART_MAX: Duration = Duration::from_secs(5);
+/// How often a relay that said it restarts is called meanwhile ...
+pub(crate) const RELAY_EAGER_WAIT: Duration = Duration::from_secs(1);
+/// ... and for how long at most, whatever it said.
+pub(crate) const RELAY_EAGER_MAX: Duration = Duration::from_secs(120);
 /// Pings of people that wait for their answers.
 pub(crate) const PINGS_WAITING_MAX: usize = 64;
 /// How long a ping of a person waits.

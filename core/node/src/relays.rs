@@ -10,7 +10,7 @@ use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_time::{Deadline, Instant, earliest};
 
-use crate::limits::{HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX, RELAY_RESTART_MAX};
+use crate::limits::{HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_EAGER_MAX, RELAY_EAGER_WAIT, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX, RELAY_RESTART_MAX};
 
 /// The links to relays.
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ struct Link {
     /// When [`Action::HomeDown`] is due if it stays closed and is the home's; `None`: it is open, or that was said.
     down_due: Option<Instant>,
     wait: Duration,
+    /// Until then a relay that restarts is called at short intervals.
+    eager_until: Instant,
     waiting: VecDeque<(NodePublic, Vec<u8>)>,
 }
 
@@ -119,8 +121,10 @@ impl RelayLinks {
             if link.state == State::Open {
                 link.down_due = Some(now + HOME_PATIENCE);
             }
+            let longest = if now < link.eager_until { RELAY_EAGER_WAIT } else { RELAY_BACKOFF.1 };
+            link.wait = link.wait.min(longest);
             link.state = State::Lost { again: now + link.wait };
-            link.wait = (link.wait * 2).min(RELAY_BACKOFF.1);
+            link.wait = (link.wait * 2).min(longest);
         }
     }
 
@@ -156,11 +160,16 @@ impl RelayLinks {
         self.handle_timeout(now, out);
     }
 
-    /// A relay goes, and asked us to come back after a while.
-    pub(crate) fn handle_restart(&mut self, region: RegionId, reconnect_in: Duration, now: Instant) {
+    /// A relay goes, and asked us to come back after a while and to try for a while.
+    pub(crate) fn handle_restart(&mut self, region: RegionId, reconnect_in: Duration, try_for: Duration, now: Instant) {
         if let Some(link) = self.links.get_mut(&region) {
-            link.state = State::Lost { again: now + reconnect_in.min(RELAY_RESTART_MAX) };
+            let again = now + reconnect_in.min(RELAY_RESTART_MAX);
+            if link.state == State::Open {
+                link.down_due = Some(again + HOME_PATIENCE);
+            }
+            link.state = State::Lost { again };
             link.wait = RELAY_BACKOFF.0;
+            link.eager_until = again + try_for.min(RELAY_EAGER_MAX);
         }
     }
 
@@ -227,8 +236,14 @@ impl RelayLinks {
         if let Some(link) = self.links.get_mut(&region) {
             link.used = now;
         } else if self.links.len() < RELAY_LINKS_MAX {
-            let (waiting, down_due) = (VecDeque::new(), Some(now + HOME_PATIENCE_FIRST));
-            let link = Link { state: State::Opening, used: now, down_due, wait: RELAY_BACKOFF.0, waiting };
+            let link = Link {
+                state: State::Opening,
+                used: now,
+                down_due: Some(now + HOME_PATIENCE_FIRST),
+                wait: RELAY_BACKOFF.0,
+                eager_until: now,
+                waiting: VecDeque::new(),
+            };
             self.links.insert(region, link);
             out.push(Action::Open(region));
         }
@@ -348,9 +363,18 @@ mod tests {
         links.set_home(Some(HOME), START, &mut out);
         for (asked, waits) in [(1, 1), (3600, RELAY_RESTART_MAX.as_secs())] {
             links.handle_open(HOME, START, &mut out);
-            links.handle_restart(HOME, Duration::from_secs(asked), START);
+            links.handle_restart(HOME, Duration::from_secs(asked), Duration::from_secs(20), START);
             assert_eq!(links.next_timeout().unwrap().latest, START + Duration::from_secs(waits));
         }
+        // While it may be on its way up it is called often, later as rarely as any other.
+        let mut wait_after_failures = |now| {
+            for _ in 0..9 {
+                links.handle_lost(HOME, now);
+            }
+            links.next_timeout().unwrap().latest.since(now)
+        };
+        assert_eq!(wait_after_failures(START + Duration::from_secs(20)), RELAY_EAGER_WAIT);
+        assert_eq!(wait_after_failures(START + Duration::from_secs(60)), RELAY_BACKOFF.1);
     }
 
     #[test]

@@ -32,8 +32,14 @@ pub struct Desired {
 /// What happened without being asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostEvent {
-    /// The host's network is another one now.
-    NetworkChanged(Network),
+    /// The host's network is another one now; or it looks the same, but one of its addresses or its way to the Internet was
+    /// gone for a moment, as when a laptop moves to another place with the same numbers.
+    NetworkChanged {
+        /// What it is now.
+        network: Network,
+        /// Whether what worked before may fail now.
+        is_break: bool,
+    },
     /// Somebody took away what [`Host::apply`] had made; it was put back.
     Restored {
         /// How many addresses, routes and rules.

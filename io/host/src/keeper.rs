@@ -8,13 +8,14 @@ use futures_util::{Stream, StreamExt};
 use rtnetlink::MulticastGroup::{Ipv4Ifaddr, Ipv4Route, Ipv4Rule, Ipv6Ifaddr, Ipv6Route, Ipv6Rule, Link};
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::LinkFlags;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::kernel::Kernel;
 use crate::limits::{DEBOUNCE, RESTORE_AFTER, RESTORE_BURST, RESTORE_EVERY};
-use crate::rules::{Rule, TABLE};
+use crate::rules::{Rule, TABLE, TABLE_MAIN};
 use crate::{Desired, HostError, HostEvent, Network, TunId};
 
 /// What the handle may ask for.
@@ -37,6 +38,8 @@ pub(crate) struct Keeper {
     /// The last network that was told of.
     network: Network,
     look_at: Option<Instant>,
+    /// Something that the last network had was taken away since.
+    lost: bool,
     restore_at: Option<Instant>,
     allowance: Allowance,
 }
@@ -85,6 +88,7 @@ impl Keeper {
             desired: None,
             network,
             look_at: None,
+            lost: false,
             restore_at: None,
             allowance,
         })
@@ -129,6 +133,7 @@ impl Keeper {
     fn note(&mut self, message: &NetlinkMessage<RouteNetlinkMessage>) {
         let about = about(message, &self.tun);
         let now = Instant::now();
+        self.lost |= about == About::Network && is_loss(message, &self.network);
         if matches!(about, About::Network | About::Unknown) {
             self.look_at.get_or_insert(now + DEBOUNCE);
         }
@@ -141,9 +146,11 @@ impl Keeper {
     async fn look(&mut self) {
         self.look_at = None;
         match self.kernel.network().await {
-            Ok(network) if network != self.network => {
-                if self.events.try_send(HostEvent::NetworkChanged(network.clone())).is_ok() {
+            Ok(network) if network != self.network || self.lost => {
+                let is_break = self.lost || network.is_a_break_from(&self.network);
+                if self.events.try_send(HostEvent::NetworkChanged { network: network.clone(), is_break }).is_ok() {
                     self.network = network;
+                    self.lost = false;
                 } else {
                     // The reader is behind: look again, and tell of what is true then.
                     self.look_at = Some(Instant::now() + DEBOUNCE);
@@ -205,6 +212,28 @@ fn about(message: &NetlinkMessage<RouteNetlinkMessage>, tun: &TunId) -> About {
         }
         NewRoute(_) | DelRoute(_) | NewAddress(_) | DelAddress(_) | NewLink(_) | DelLink(_) => About::Network,
         _ => About::Nothing,
+    }
+}
+
+/// Whether the kernel took something away that this network has.
+fn is_loss(message: &NetlinkMessage<RouteNetlinkMessage>, network: &Network) -> bool {
+    match &message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(address)) => {
+            address.attributes.iter().any(|attribute| match attribute {
+                AddressAttribute::Local(gone) | AddressAttribute::Address(gone) => {
+                    network.addresses().any(|ours| ours == *gone)
+                }
+                _ => false,
+            })
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
+            route.header.destination_prefix_length == 0 && route.header.table == TABLE_MAIN && network.is_online()
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
+            !link.header.flags.contains(LinkFlags::Up)
+                && network.interfaces.iter().any(|interface| interface.index == link.header.index)
+        }
+        _ => false,
     }
 }
 

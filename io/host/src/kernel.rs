@@ -17,7 +17,7 @@ use rtnetlink::{Handle, IpVersion, LinkUnspec};
 
 use crate::limits::RULE_COPIES;
 use crate::rules::{BYPASS_MARK, RULES, Rule, TABLE};
-use crate::{DefaultRoute, Desired, HostError, Network, TunId};
+use crate::{DefaultRoute, Desired, HostError, Interface, Network, TunId};
 
 /// Addresses on the Internet that stand for all of it when we ask for the way there (RFC 5737, RFC 3849: nobody's).
 const SOMEWHERE_V4: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -91,18 +91,26 @@ impl Kernel {
 
     /// The network around us.
     pub(crate) async fn network(&self) -> Result<Network, HostError> {
-        let mut counted = Vec::new();
+        let mut interfaces = BTreeMap::new();
         let mut links = self.handle.link().get().execute();
         while let Some(link) = self.next(&mut links, "list the interfaces").await? {
             let (index, flags) = (link.header.index, link.header.flags);
             if index != self.tun.index && flags.contains(LinkFlags::Up) && !flags.contains(LinkFlags::Loopback) {
-                counted.push(index);
+                let name = link.attributes.into_iter().find_map(|attribute| match attribute {
+                    LinkAttribute::IfName(name) => Some(name),
+                    _ => None,
+                });
+                let name = name.unwrap_or_default();
+                interfaces.insert(index, Interface { index, name, addresses: Vec::new() });
             }
         }
-        let listed = self.addresses(None).await?;
-        let there = listed.iter().filter(|(index, _, _)| counted.contains(index)).map(|(_, net, _)| net.addr());
+        for (index, net, _) in self.addresses(None).await? {
+            if let Some(interface) = interfaces.get_mut(&index) {
+                interface.addresses.push(net.addr());
+            }
+        }
         let (v4, v6) = (self.way_to(SOMEWHERE_V4.into()).await, self.way_to(SOMEWHERE_V6.into()).await);
-        Ok(Network::new(there, v4, v6))
+        Ok(Network::new(interfaces.into_values(), v4, v6))
     }
 
     fn has_ipv6(&self) -> bool {

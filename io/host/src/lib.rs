@@ -19,7 +19,7 @@ mod rules;
 
 pub use error::HostError;
 pub use host::{Desired, Host, HostEvent, TunId};
-pub use network::{DefaultRoute, Network};
+pub use network::{DefaultRoute, Interface, Network};
 pub use rules::{BYPASS_MARK, MARK_MASK, TABLE};
 
 /// Limits of this crate.

@@ -12,7 +12,8 @@ pub const MARK_MASK: u32 = 0xff_0000;
 /// The routing table of routes into the tunnel.
 pub const TABLE: u8 = 52;
 
-const TABLE_MAIN: u8 = 254;
+/// The host's own routing table.
+pub(crate) const TABLE_MAIN: u8 = 254;
 const TABLE_DEFAULT: u8 = 253;
 
 /// One rule, for both address families.

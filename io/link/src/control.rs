@@ -4,7 +4,9 @@
 
 mod frames;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -45,6 +47,8 @@ const LOAD_BALANCER_HINT: HeaderName = HeaderName::from_static("ts-lb");
 pub struct ControlClient {
     sender: SendRequest<Full<Bytes>>,
     server: MachinePublic,
+    /// The address of ours that it goes out from; `None` over a stream that somebody else opened.
+    local: Option<IpAddr>,
     task: Arc<OwnedTask>,
 }
 
@@ -80,8 +84,10 @@ impl ControlClient {
         if !connection.is_open().await {
             connection = HttpConnection::open(dialer, target).await?;
         }
+        let local = connection.local();
         let stream = open_channel(connection, target, machine, &server, version).await?;
-        Self::start(stream, server).await.map_err(|error| unreachable(target, &error))
+        let client = Self::start(stream, server).await.map_err(|error| unreachable(target, &error))?;
+        Ok(Self { local: Some(local), ..client })
     }
 
     /// Speaks HTTP/2 in a channel.
@@ -101,12 +107,24 @@ impl ControlClient {
                 tracing::debug!(%error, "the connection to the coordination server ended");
             }
         });
-        Ok(Self { sender, server, task: Arc::new(task) })
+        Ok(Self { sender, server, local: None, task: Arc::new(task) })
     }
 
     /// The server's key.
     pub fn server(&self) -> MachinePublic {
         self.server
+    }
+
+    /// The address of ours that it goes out from, if that is known. When the host loses it the connection is dead.
+    pub fn local(&self) -> Option<IpAddr> {
+        self.local
+    }
+
+    /// Whether the server answers within this time: after a network change, when the connection may hang.
+    pub async fn is_alive(&self, within: Duration) -> bool {
+        // Any answer will do; this one costs every server next to nothing.
+        let asking = self.request(Method::HEAD, "/", Vec::new());
+        matches!(timeout(within, asking).await, Ok(Ok(_)))
     }
 
     /// Whether the connection has ended.

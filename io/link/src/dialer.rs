@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -22,6 +23,12 @@ pub struct Dialer {
     mark: Option<u32>,
 }
 
+/// A connection, and the address of ours that it goes out from.
+pub(crate) struct Connected {
+    pub(crate) stream: BoxedStream,
+    pub(crate) local: IpAddr,
+}
+
 /// Where to connect, and whom to believe there.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -31,6 +38,8 @@ pub(crate) struct Target {
     pub(crate) addresses: Vec<IpAddr>,
     /// `None`: no TLS.
     pub(crate) trust: Option<Trust>,
+    /// How long one address may take to answer.
+    pub(crate) connect_max: Duration,
 }
 
 impl Dialer {
@@ -40,26 +49,28 @@ impl Dialer {
         Self { tls, mark }
     }
 
-    pub(crate) async fn connect(&self, target: &Target) -> Result<BoxedStream, DialError> {
+    pub(crate) async fn connect(&self, target: &Target) -> Result<Connected, DialError> {
         let addresses = resolve(target).await?;
         let name = target.name();
-        let tcp = self.race(&addresses).await.map_err(|error| DialError::unreachable(&name, &error))?;
-        let Some(trust) = &target.trust else { return Ok(Box::new(tcp)) };
+        let unreachable = |error: io::Error| DialError::unreachable(&name, &error);
+        let tcp = self.race(&addresses, target.connect_max).await.map_err(unreachable)?;
+        let local = tcp.local_addr().map_err(unreachable)?.ip();
+        let Some(trust) = &target.trust else { return Ok(Connected { stream: Box::new(tcp), local }) };
         match timeout(CONNECT_MAX, tls::dial(&self.tls, trust, &target.host, tcp)).await {
-            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Ok(stream)) => Ok(Connected { stream: Box::new(stream), local }),
             Ok(Err(error)) => Err(DialError::from_tls(&name, &target.host, &error)),
             Err(_) => Err(DialError::unreachable(&name, &io::ErrorKind::TimedOut.into())),
         }
     }
 
     /// Tries addresses, each with a head start over the next, until one answers (RFC 8305 section 5).
-    async fn race(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    async fn race(&self, addresses: &[SocketAddr], each_max: Duration) -> io::Result<TcpStream> {
         let mut waiting = addresses.iter().copied();
         let mut running = FuturesUnordered::new();
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         loop {
             if let Some(address) = waiting.next() {
-                running.push(self.attempt(address));
+                running.push(self.attempt(address, each_max));
             } else if running.is_empty() {
                 return Err(last);
             }
@@ -74,7 +85,7 @@ impl Dialer {
         }
     }
 
-    async fn attempt(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    async fn attempt(&self, address: SocketAddr, max: Duration) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -87,14 +98,14 @@ impl Dialer {
             }
         }
         let connecting = TcpSocket::from_std_stream(socket.into()).connect(address);
-        timeout(CONNECT_MAX, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        timeout(max, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl Target {
     pub(crate) fn of_origin(origin: &Origin) -> Self {
         let trust = origin.secure.then(|| Trust::Name(origin.host.clone()));
-        Self { host: origin.host.clone(), port: origin.port, addresses: Vec::new(), trust }
+        Self { host: origin.host.clone(), port: origin.port, addresses: Vec::new(), trust, connect_max: CONNECT_MAX }
     }
 
     /// Host and port, as people and `Host` headers write them.
@@ -150,7 +161,7 @@ mod tests {
         let refusing = closed.local_addr().unwrap();
         drop(closed);
         let dialer = Dialer::new(ClientTls::new().unwrap(), None);
-        assert_eq!(dialer.race(&[refusing, open]).await.unwrap().peer_addr().unwrap(), open);
-        assert_eq!(dialer.race(&[refusing]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(dialer.race(&[refusing, open], CONNECT_MAX).await.unwrap().peer_addr().unwrap(), open);
+        assert_eq!(dialer.race(&[refusing], CONNECT_MAX).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -5,6 +5,7 @@
 mod reader;
 mod writer;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::Method;
@@ -17,7 +18,7 @@ use wattle_wire::derp::{Frame, FrameDecoder, LoginFacts, WelcomeFacts};
 use crate::dialer::{Dialer, Target};
 use crate::duplex::BoxedStream;
 use crate::error::{DialError, RequestError};
-use crate::limits::{RELAY_LOGIN_MAX, SMALL_REQUEST_MAX};
+use crate::limits::{RELAY_CONNECT_MAX, RELAY_LOGIN_MAX, SMALL_REQUEST_MAX};
 use crate::request::{HttpConnection, Upgraded, unreachable};
 use crate::tls::Trust;
 
@@ -44,6 +45,8 @@ pub struct RelayConnection {
     pub key: NodePublic,
     /// What it said at login: its rate limits.
     pub welcome: WelcomeFacts,
+    /// The address of ours that it goes out from. When the host loses it the connection is dead.
+    pub local: IpAddr,
 }
 
 impl RelayConnection {
@@ -57,9 +60,10 @@ impl RelayConnection {
         let target = target(node, options.plain_http);
         let dialing = async {
             let connection = HttpConnection::open(dialer, &target).await?;
+            let local = connection.local();
             let upgrading = connection.upgrade(Method::GET, "/derp", "DERP", None);
             match upgrading.await.map_err(|error| unreachable(&target, &error))? {
-                Upgraded::Switched(stream) => log_in(stream, &target, key, &options.login).await,
+                Upgraded::Switched(stream) => log_in(stream, local, &target, key, &options.login).await,
                 Upgraded::Refused(reply) if reply.status == 404 => {
                     Err(not_relay(&target, "it knows no /derp".to_owned()))
                 }
@@ -88,6 +92,7 @@ pub async fn https_latency(dialer: &Dialer, node: &DerpNode, plain_http: bool) -
 
 async fn log_in(
     mut stream: BoxedStream,
+    local: IpAddr,
     target: &Target,
     key: &NodePrivate,
     login: &LoginFacts,
@@ -127,6 +132,7 @@ async fn log_in(
         writer: RelayWriter::new(write),
         key: relay,
         welcome,
+        local,
     })
 }
 
@@ -143,6 +149,7 @@ fn target(node: &DerpNode, plain_http: bool) -> Target {
         port: node.derp_port,
         addresses: [node.ipv4, node.ipv6].into_iter().flatten().flatten().collect(),
         trust: (!plain_http).then_some(trust),
+        connect_max: RELAY_CONNECT_MAX,
     }
 }
 

@@ -1,5 +1,6 @@
 //! HTTP/1.1 as a client: small requests, and connections that are upgraded to something else.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use crate::dialer::{Dialer, Target};
+use crate::dialer::{Connected, Dialer, Target};
 use crate::duplex::BoxedStream;
 use crate::error::{DialError, RequestError, reason_of};
 use crate::limits::{SMALL_BODY_MAX, SMALL_REQUEST_MAX};
@@ -57,20 +58,27 @@ impl Dialer {
 pub(crate) struct HttpConnection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
+    local: IpAddr,
     _task: OwnedTask,
 }
 
 impl HttpConnection {
     pub(crate) async fn open(dialer: &Dialer, target: &Target) -> Result<Self, DialError> {
-        let stream = TokioIo::new(dialer.connect(target).await?);
-        let (sender, connection) =
-            http1::handshake(stream).await.map_err(|error| unreachable(target, &RequestError::from(error)))?;
+        let Connected { stream, local } = dialer.connect(target).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(target, &RequestError::from(error)))?;
         let task = OwnedTask::spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "an HTTP connection ended early");
             }
         });
-        Ok(Self { sender, host: target.name(), _task: task })
+        Ok(Self { sender, host: target.name(), local, _task: task })
+    }
+
+    /// The address of ours that it goes out from.
+    pub(crate) fn local(&self) -> IpAddr {
+        self.local
     }
 
     /// Whether it takes another request.

@@ -67,6 +67,8 @@ pub(super) enum RelayNews {
     Packet(NodePublic, Vec<u8>),
     /// A peer is not there.
     PeerGone(NodePublic),
+    /// It restarts, and the link is gone: come back after the first, and try for the second duration.
+    Restarting(Duration, Duration),
     /// Nothing but that the relay lives.
     Alive,
 }

@@ -1,6 +1,9 @@
 //! Links to relay regions: one task each, opened and closed as the node says.
 
+mod pulse;
+
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -8,6 +11,8 @@ use wattle_keys::{NodePrivate, NodePublic};
 use wattle_link::{Dialer, RelayConnection, RelayEvent, RelayOptions};
 use wattle_netmap::{DerpNode, DerpRegion, RegionId};
 
+use self::pulse::{Beat, Pulse};
+use super::addresses::is_ours;
 use super::input::{Generation, Input, RelayNews};
 use super::limits::RELAY_QUEUE_MAX;
 
@@ -29,6 +34,19 @@ struct Link {
 enum Order {
     Send(NodePublic, Vec<u8>),
     Prefer(bool),
+    Check,
+}
+
+/// How a link ended.
+enum End {
+    Lost(String),
+    Restarting(Duration, Duration),
+}
+
+impl<E: std::error::Error> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Lost(error.to_string())
+    }
 }
 
 impl Drop for Link {
@@ -50,9 +68,12 @@ impl RelayLinks {
         let (dialer, nodes, inputs) = (self.dialer.clone(), region.nodes.clone(), self.inputs.clone());
         let task = tokio::spawn(async move {
             let news = |news| Input::Relay(generation, id, news);
-            let ended = run(&dialer, &nodes, &key, receiver, &inputs, news).await;
-            let sentence = ended.err().unwrap_or_else(|| "closed".to_owned());
-            _ = inputs.send(news(RelayNews::Lost(sentence))).await;
+            let ended = match run(&dialer, &nodes, &key, receiver, &inputs, news).await {
+                Ok(()) => RelayNews::Lost("closed".to_owned()),
+                Err(End::Lost(sentence)) => RelayNews::Lost(sentence),
+                Err(End::Restarting(reconnect_in, try_for)) => RelayNews::Restarting(reconnect_in, try_for),
+            };
+            _ = inputs.send(news(ended)).await;
         });
         self.links.insert(id, Link { generation, orders, task });
     }
@@ -74,6 +95,14 @@ impl RelayLinks {
         }
     }
 
+    /// Finds out whether a link survived a change of the network; [`RelayNews::Lost`] follows if not.
+    pub(super) fn check(&self, region: RegionId) {
+        if let Some(link) = self.links.get(&region) {
+            // A link with a full queue is busy, and finds out by itself.
+            _ = link.orders.try_send(Order::Check);
+        }
+    }
+
     /// Tells a relay whether it is our home.
     pub(super) fn prefer(&self, region: RegionId, preferred: bool) {
         if let Some(link) = self.links.get(&region) {
@@ -89,11 +118,12 @@ async fn run(
     mut orders: mpsc::Receiver<Order>,
     inputs: &mpsc::Sender<Input>,
     news: impl Fn(RelayNews) -> Input,
-) -> Result<(), String> {
-    let RelayConnection { mut reader, mut writer, .. } = dial(dialer, nodes, key).await?;
-    let tell = async |event| inputs.send(news(event)).await.map_err(|_| "the daemon ends".to_owned());
+) -> Result<(), End> {
+    let RelayConnection { mut reader, mut writer, local, .. } = dial(dialer, nodes, key).await.map_err(End::Lost)?;
+    let tell = async |event| inputs.send(news(event)).await.map_err(|_| End::Lost("the daemon ends".to_owned()));
     tell(RelayNews::Opened).await?;
     let mut packet = Vec::new();
+    let mut pulse = Pulse::new(wattle_clock::now());
     loop {
         tokio::select! {
             order = orders.recv() => {
@@ -101,28 +131,56 @@ async fn run(
                 // Everything that waits leaves in one write.
                 loop {
                     match order {
-                        Order::Send(peer, packet) => _ = writer.send(&peer, &packet),
+                        Order::Send(peer, packet) => {
+                            _ = writer.send(&peer, &packet);
+                            pulse.note_sent(wattle_clock::now());
+                        }
                         Order::Prefer(preferred) => writer.note_preferred(preferred),
+                        Order::Check if !is_ours(local) => {
+                            return Err(End::Lost(format!("the address {local} that it went out from is gone")));
+                        }
+                        Order::Check => pulse.check(wattle_clock::now()),
                     }
                     match orders.try_recv() {
                         Ok(next) => order = next,
                         Err(_) => break,
                     }
                 }
-                writer.flush().await.map_err(|error| error.to_string())?;
-            }
-            event = reader.next(&mut packet) => match event.map_err(|error| error.to_string())? {
-                RelayEvent::Packet { from } => tell(RelayNews::Packet(from, std::mem::take(&mut packet))).await?,
-                RelayEvent::PeerGone { peer, .. } => tell(RelayNews::PeerGone(peer)).await?,
-                RelayEvent::Ping(token) => {
-                    writer.pong(token);
-                    writer.flush().await.map_err(|error| error.to_string())?;
-                    tell(RelayNews::Alive).await?;
+                if let Beat::Ask(token) = pulse.beat(wattle_clock::now()) {
+                    writer.ping(token);
                 }
-                RelayEvent::Pong(_) | RelayEvent::KeepAlive => tell(RelayNews::Alive).await?,
-                RelayEvent::Health(Some(problem)) => tracing::warn!(problem, "a relay complains"),
-                RelayEvent::Health(None) => {}
-                RelayEvent::Restarting { .. } => return Err("the relay restarts".to_owned()),
+                writer.flush().await?;
+            }
+            () = tokio::time::sleep(wattle_clock::until(pulse.next())) => match pulse.beat(wattle_clock::now()) {
+                Beat::Ask(token) => {
+                    writer.ping(token);
+                    writer.flush().await?;
+                }
+                Beat::Dead => return Err(End::Lost("the relay does not answer".to_owned())),
+                Beat::Rest => {}
+            },
+            event = reader.next(&mut packet) => {
+                let event = event?;
+                pulse.note_heard(wattle_clock::now());
+                match event {
+                    RelayEvent::Packet { from } => tell(RelayNews::Packet(from, std::mem::take(&mut packet))).await?,
+                    RelayEvent::PeerGone { peer, .. } => tell(RelayNews::PeerGone(peer)).await?,
+                    RelayEvent::Ping(token) => {
+                        writer.pong(token);
+                        writer.flush().await?;
+                        tell(RelayNews::Alive).await?;
+                    }
+                    RelayEvent::Pong(token) => {
+                        pulse.note_pong(token);
+                        tell(RelayNews::Alive).await?;
+                    }
+                    RelayEvent::KeepAlive => tell(RelayNews::Alive).await?,
+                    RelayEvent::Health(Some(problem)) => tracing::warn!(problem, "a relay complains"),
+                    RelayEvent::Health(None) => {}
+                    RelayEvent::Restarting { reconnect_in, try_for } => {
+                        return Err(End::Restarting(reconnect_in, try_for));
+                    }
+                }
             }
         }
     }

@@ -66,9 +66,16 @@ impl Node {
         self.finish(out);
     }
 
-    /// A relay said that it restarts, and when to come back. Its link is lost.
-    pub fn handle_relay_restart(&mut self, region: RegionId, reconnect_in: Duration, now: Now, out: &mut Out) {
-        self.relays.handle_restart(region, reconnect_in, now.mono);
+    /// A relay said that it restarts, when to come back and for how long to try. Its link is lost.
+    pub fn handle_relay_restart(
+        &mut self,
+        region: RegionId,
+        reconnect_in: Duration,
+        try_for: Duration,
+        now: Now,
+        out: &mut Out,
+    ) {
+        self.relays.handle_restart(region, reconnect_in, try_for, now.mono);
         self.finish(out);
     }
 

@@ -219,16 +219,32 @@ fn another_network_is_told_of_once_and_our_own_doings_are_not() {
         host.apply(&desired(&["100.64.0.2/32", "0.0.0.0/0"])).await.unwrap();
         lab.handle.address().add(lab.lan, "192.0.2.10".parse().unwrap(), 24).execute().await.unwrap();
         lab.set_up(lab.lan).await;
-        let HostEvent::NetworkChanged(network) = event(&mut events).await else { panic!("nobody deleted anything") };
-        assert_eq!(network.addresses, ["192.0.2.10".parse::<IpAddr>().unwrap()]);
+        let HostEvent::NetworkChanged { network, .. } = event(&mut events).await else {
+            panic!("nobody deleted anything")
+        };
+        assert_eq!(network.addresses().collect::<Vec<_>>(), ["192.0.2.10".parse::<IpAddr>().unwrap()]);
         assert!(!network.is_online());
         let gateway = RouteMessageBuilder::<std::net::Ipv4Addr>::new().gateway([192, 0, 2, 1].into());
         let gateway = gateway.output_interface(lab.lan);
         lab.handle.route().add(gateway.build()).execute().await.unwrap();
-        let HostEvent::NetworkChanged(network) = event(&mut events).await else { panic!("nobody deleted anything") };
+        let HostEvent::NetworkChanged { network, .. } = event(&mut events).await else {
+            panic!("nobody deleted anything")
+        };
         let way = network.default_v4.unwrap();
         assert_eq!((way.interface, way.gateway), (Some(lab.lan), Some("192.0.2.1".parse().unwrap())));
         assert_eq!(host.network().await.unwrap(), network);
+        assert_eq!(network.default_interface().unwrap().name, "lan0");
+        // Away and back before anybody looks: it may be another network with the same numbers.
+        let address = "192.0.2.10".parse().unwrap();
+        let listed: Vec<_> =
+            lab.handle.address().get().set_link_index_filter(lab.lan).execute().try_collect().await.unwrap();
+        let message = listed.into_iter().find(|message| message.header.prefix_len == 24).unwrap();
+        lab.handle.address().del(message).execute().await.unwrap();
+        lab.handle.address().add(lab.lan, address, 24).execute().await.unwrap();
+        let HostEvent::NetworkChanged { is_break, .. } = event(&mut events).await else {
+            panic!("nobody deleted ours")
+        };
+        assert!(is_break);
     });
 }
 
