@@ -15,6 +15,8 @@ pub enum DropReason {
     NoWay,
     /// Out: no room to seal it.
     TooLarge,
+    /// Out: the socket had no room.
+    SocketFull,
     /// Out: the socket did not take it.
     SocketRefused,
     /// Either way: the slow half is busy.
@@ -56,11 +58,12 @@ impl From<SealError> for DropReason {
     }
 }
 
-const PLAIN: [DropReason; 12] = [
+const PLAIN: [DropReason; 13] = [
     DropReason::NotIp,
     DropReason::NoRoute,
     DropReason::NoWay,
     DropReason::TooLarge,
+    DropReason::SocketFull,
     DropReason::SocketRefused,
     DropReason::SlowHalfBusy,
     DropReason::Malformed,
@@ -85,6 +88,7 @@ impl DropReason {
             Self::NoRoute => "no_route",
             Self::NoWay => "no_way",
             Self::TooLarge => "too_large",
+            Self::SocketFull => "socket_full",
             Self::SocketRefused => "socket_refused",
             Self::SlowHalfBusy => "slow_half_busy",
             Self::Malformed => "malformed",
