@@ -28,6 +28,14 @@ pub fn now() -> Instant {
     Instant::from_nanos(u64::try_from(read(MONOTONIC).as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// How long the machine has slept since it was started. It grows while the machine sleeps and at no other time; zero where
+/// the system does not say.
+pub fn slept() -> Duration {
+    // Read first, so that what passes in between makes it no longer.
+    let with_sleep = read(MONOTONIC);
+    with_sleep.saturating_sub(read(ClockId::CLOCK_MONOTONIC))
+}
+
 /// What the wall clock shows. It may jump; for how long something took, use [`now`].
 pub fn unix_now() -> UnixTime {
     UnixTime::EPOCH.plus(read(ClockId::CLOCK_REALTIME))
@@ -77,6 +85,12 @@ mod tests {
         let gap = Duration::from_secs(60);
         let wait = until(now() + gap);
         assert!(wait <= gap && wait > Duration::from_secs(50));
+    }
+
+    #[test]
+    fn nobody_sleeps_while_this_test_runs() {
+        let before = slept();
+        assert!(slept().abs_diff(before) < Duration::from_millis(500));
     }
 
     #[test]

@@ -30,7 +30,11 @@ pub enum Sent {
     NoRoute,
     /// It does not fit the link and may not be cut.
     TooLarge,
-    /// The host refused it for another reason, such as a firewall.
+    /// The host forbids it: a firewall, or a socket that outlived its network.
+    Forbidden,
+    /// The host has lost the address that the socket would send from.
+    NoSource,
+    /// The host refused it for another reason.
     Refused,
 }
 
@@ -109,13 +113,11 @@ fn outcome(result: io::Result<()>) -> Sent {
         Ok(()) => Sent::Yes,
         Err(error) => match error.raw_os_error() {
             Some(nix::libc::EAGAIN | nix::libc::ENOBUFS | nix::libc::ENOMEM) => Sent::Full,
-            Some(
-                nix::libc::ENETUNREACH
-                | nix::libc::EHOSTUNREACH
-                | nix::libc::EADDRNOTAVAIL
-                | nix::libc::EAFNOSUPPORT
-                | nix::libc::ENETDOWN,
-            ) => Sent::NoRoute,
+            Some(nix::libc::ENETUNREACH | nix::libc::EHOSTUNREACH | nix::libc::EAFNOSUPPORT | nix::libc::ENETDOWN) => {
+                Sent::NoRoute
+            }
+            Some(nix::libc::EADDRNOTAVAIL) => Sent::NoSource,
+            Some(nix::libc::EPERM | nix::libc::EACCES) => Sent::Forbidden,
             Some(nix::libc::EMSGSIZE) => Sent::TooLarge,
             _ => Sent::Refused,
         },
