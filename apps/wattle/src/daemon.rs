@@ -3,7 +3,9 @@
 //! Not decisions: those are made in `core/`. Here is who runs what: two data threads carry packets ([`data_threads`]); the
 //! event loop ([`event_loop`]) owns everything else and is the only one that calls the node.
 
+mod addresses;
 mod assemble;
+mod changes;
 mod chores;
 mod control_link;
 mod data_threads;
@@ -18,7 +20,9 @@ mod paths;
 mod peer_relay;
 mod relay_links;
 mod saved;
+mod sleep_watch;
 mod status;
+mod unsent;
 mod watchers;
 
 use std::path::PathBuf;

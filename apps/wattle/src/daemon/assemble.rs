@@ -16,6 +16,7 @@ use wattle_udp::{Bind, UdpSockets};
 use wattle_wire::version;
 
 use super::Options;
+use super::changes::Changes;
 use super::chores::Chores;
 use super::control_link::ControlLink;
 use super::data_threads::DataThreads;
@@ -28,6 +29,8 @@ use super::local;
 use super::peer_relay::RelaySeat;
 use super::relay_links::RelayLinks;
 use super::saved::Saved;
+use super::sleep_watch::SleepWatch;
+use super::unsent::Unsent;
 use super::watchers::Watchers;
 
 /// Runs the daemon.
@@ -57,7 +60,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let (handoff_sender, handoffs) = mpsc::channel(HANDOFFS_WAITING_MAX);
     let (input_sender, inputs) = mpsc::channel(INPUTS_WAITING_MAX);
     let (call_sender, calls) = mpsc::channel(CALLS_WAITING_MAX);
-    let data_threads = DataThreads::start(tables.clone(), tun.clone(), &udp, handoff_sender)
+    let unsent = Unsent::new(input_sender.clone());
+    let data_threads = DataThreads::start(tables.clone(), tun.clone(), &udp, handoff_sender, unsent.clone())
         .context("the threads that carry packets cannot be started")?;
     let mut event_loop = EventLoop {
         node,
@@ -76,9 +80,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         people: People::default(),
         health: Health::new(options.port),
         saved,
+        changes: Changes::new(network, wattle_clock::now()),
+        sleep: SleepWatch::new(),
+        unsent,
         shutting_down: false,
     };
-    event_loop.begin(&network);
+    event_loop.begin();
 
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let answer = move |request, caller| local::answer(request, caller, call_sender.clone());

@@ -9,7 +9,9 @@ use wattle_link::{ControlClient, ControlUrl, DialError, Dialer, Reply, StreamRep
 use wattle_session::{Kind, Request, RequestId, Response};
 use wattle_wire::version;
 
+use super::addresses::is_ours;
 use super::input::{ControlNews, Generation, Input};
+use super::limits::CONTROL_ANSWER_MAX;
 
 /// The connection and what is on its way over it.
 pub(super) struct ControlLink {
@@ -19,6 +21,7 @@ pub(super) struct ControlLink {
     generation: Generation,
     dialing: Option<Task>,
     client: Option<ControlClient>,
+    checking: Option<Task>,
     requests: BTreeMap<RequestId, Task>,
 }
 
@@ -40,6 +43,7 @@ impl ControlLink {
             generation: Generation(0),
             dialing: None,
             client: None,
+            checking: None,
             requests: BTreeMap::new(),
         }
     }
@@ -60,11 +64,24 @@ impl ControlLink {
         })));
     }
 
+    /// Finds out whether it survived a change of the network; [`ControlNews::Lost`] follows if not.
+    pub(super) fn check(&mut self) {
+        let Some(client) = self.client.clone() else { return };
+        let (inputs, generation) = (self.inputs.clone(), self.generation);
+        self.checking = Some(Task(tokio::spawn(async move {
+            let stands = client.local().is_none_or(is_ours) && client.is_alive(CONTROL_ANSWER_MAX).await;
+            if !stands {
+                _ = inputs.send(Input::Control(generation, ControlNews::Lost)).await;
+            }
+        })));
+    }
+
     /// Closes it, with all that is on its way.
     pub(super) fn disconnect(&mut self) {
         self.generation.0 += 1;
         self.dialing = None;
         self.client = None;
+        self.checking = None;
         self.requests.clear();
     }
 

@@ -22,6 +22,7 @@ use wattle_tun::{READ_BYTES_MAX, Tun, TunError};
 use wattle_udp::{Batch, Sent, UdpReceiver, UdpSender, UdpSockets};
 
 use self::send_batch::SendBatch;
+use super::unsent::Unsent;
 
 /// The data threads. They end when the TUN and the sockets are stopped.
 pub(super) struct DataThreads {
@@ -36,6 +37,7 @@ struct DataPath {
     tun: Arc<Tun>,
     handoffs: mpsc::Sender<Handoff>,
     drops: Arc<Drops>,
+    unsent: Unsent,
 }
 
 impl DataThreads {
@@ -45,8 +47,9 @@ impl DataThreads {
         tun: Arc<Tun>,
         udp: &UdpSockets,
         handoffs: mpsc::Sender<Handoff>,
+        unsent: Unsent,
     ) -> io::Result<Self> {
-        let path = DataPath { tables, tun, handoffs, drops: Arc::default() };
+        let path = DataPath { tables, tun, handoffs, drops: Arc::default(), unsent };
         let (out, sender) = (path.clone(), udp.sender());
         let (into, receiver) = (path.clone(), udp.receiver());
         let threads = vec![
@@ -142,9 +145,12 @@ impl DataPath {
     }
 
     fn flush(&self, batch: &mut SendBatch, sender: &UdpSender) {
-        batch.drain(|to, messages, segment| {
-            if sender.send_segments(to, messages, segment) != Sent::Yes {
+        batch.drain(|to, messages, segment| match sender.send_segments(to, messages, segment) {
+            Sent::Yes => {}
+            Sent::Full => self.drops.note(DropReason::SocketFull),
+            sent => {
                 self.drops.note(DropReason::SocketRefused);
+                self.unsent.note(to.is_ipv4(), sent, wattle_clock::now());
             }
         });
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use wattle_host::{HostEvent, Network};
+use wattle_host::HostEvent;
 use wattle_link::DialError;
 use wattle_local_api::Response;
 use wattle_netcheck::LocalNetwork;
@@ -22,6 +22,7 @@ use wattle_tun::Tun;
 use wattle_udp::{UdpSender, UdpSockets};
 use wattle_wire::local::{Notify, State};
 
+use super::changes::{Change, Changes};
 use super::chores::Chores;
 use super::control_link::ControlLink;
 use super::data_threads::{DataThreads, RelayInbound};
@@ -33,6 +34,8 @@ use super::local::Call;
 use super::peer_relay::RelaySeat;
 use super::relay_links::RelayLinks;
 use super::saved::Saved;
+use super::sleep_watch::SleepWatch;
+use super::unsent::Unsent;
 use super::watchers::Watchers;
 
 pub(super) use preferences::for_node;
@@ -55,6 +58,9 @@ pub(super) struct EventLoop {
     pub(super) watchers: Watchers,
     pub(super) people: People,
     pub(super) health: Health,
+    pub(super) changes: Changes,
+    pub(super) sleep: SleepWatch,
+    pub(super) unsent: Unsent,
     pub(super) shutting_down: bool,
 }
 
@@ -101,11 +107,11 @@ pub(super) fn now() -> Now {
 
 impl EventLoop {
     /// Begins: with a key, and when people want it, back to our place in the network.
-    pub(super) fn begin(&mut self, network: &Network) {
+    pub(super) fn begin(&mut self) {
         let mut out = Out::default();
-        self.health.note_network(!network.addresses.is_empty());
-        self.node.set_network(self.local_network(network), now(), &mut out);
-        self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network(network));
+        self.health.note_network(self.changes.network().addresses().next().is_some());
+        self.node.set_network(self.local_network(), now(), &mut out);
+        self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network());
         if self.saved.prefs.want_running && self.saved.node_key.is_some() {
             self.node.start(now(), &mut out);
         }
@@ -117,8 +123,10 @@ impl EventLoop {
     pub(super) async fn run(&mut self, mut sources: Sources, ended: impl Future<Output = ()>) {
         let mut ended = std::pin::pin!(ended);
         while !self.shutting_down {
-            let wake = earliest([self.node.next_timeout(), self.peer_relay.next_timeout()]);
-            let wake = wake.map(|deadline| wattle_clock::until(deadline.latest).max(TICK_MIN));
+            let due = earliest([self.node.next_timeout(), self.peer_relay.next_timeout()]);
+            let due = [due.map(|deadline| deadline.latest), self.changes.next()].into_iter().flatten().min();
+            self.sleep.note_due(due);
+            let wake = due.map(|due| wattle_clock::until(due).max(TICK_MIN));
             let mut out = Out::default();
             tokio::select! {
                 () = &mut ended => break,
@@ -130,14 +138,16 @@ impl EventLoop {
                     }
                 }
                 Some(input) = sources.inputs.recv() => self.handle_input(input, &mut out),
-                Some(event) = sources.host_events.recv() => self.handle_host_event(event, &mut out),
+                Some(event) = sources.host_events.recv() => self.handle_host_event(event),
                 Some(call) = sources.calls.recv() => self.answer(call, &mut out),
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
                     self.node.handle_timeout(now(), &mut out);
                     self.look_up(|relay, now, ()| relay.handle_timeout(now), ());
                 }
+                () = self.sleep.stirred() => {}
                 else => break,
             }
+            self.follow_changes(&mut out);
             self.carry_out(out);
         }
     }
@@ -168,6 +178,11 @@ impl EventLoop {
                         self.relays.close(region);
                         self.node.handle_relay_lost(region, now(), out);
                     }
+                    RelayNews::Restarting(reconnect_in, try_for) => {
+                        tracing::info!(region = region.0, "the relay restarts");
+                        self.relays.close(region);
+                        self.node.handle_relay_restart(region, reconnect_in, try_for, now(), out);
+                    }
                     RelayNews::Packet(from, mut message) => {
                         if !self.relay_inbound.handle(region, from, &mut message) {
                             self.node.handle_relay_frame(region, from, &message, now(), out);
@@ -187,6 +202,7 @@ impl EventLoop {
             }
             Input::HttpsTimed(region, latency) => self.node.handle_https(region, latency, now(), out),
             Input::DnsAnswered(id, message) => self.node.handle_dns_answer(id, &message, out),
+            Input::Unsent { is_ipv4, sent } => self.changes.note_unsent(is_ipv4, sent),
             Input::HostApplied { stands, problem } => {
                 self.people.host_stands = stands;
                 if let Some(problem) = &problem {
@@ -237,13 +253,12 @@ impl EventLoop {
         self.people.control_problem = Some(sentence);
     }
 
-    fn handle_host_event(&mut self, event: HostEvent, out: &mut Out) {
+    fn handle_host_event(&mut self, event: HostEvent) {
         match event {
-            HostEvent::NetworkChanged(network) => {
-                tracing::info!(?network, "the network changed");
-                self.health.note_network(!network.addresses.is_empty());
-                self.node.handle_network_change(self.local_network(&network), now(), out);
-                self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network(&network));
+            HostEvent::NetworkChanged { network, is_break } => {
+                tracing::debug!(?network, is_break, "the network changed");
+                self.health.note_network(network.addresses().next().is_some());
+                self.changes.note_network(network, is_break);
             }
             HostEvent::Restored { changes } => {
                 tracing::warn!(changes, "somebody took addresses, routes or rules of ours away; they are back")
@@ -251,8 +266,35 @@ impl EventLoop {
         }
     }
 
-    fn local_network(&self, network: &Network) -> LocalNetwork {
-        LocalNetwork { addresses: network.addresses.clone(), port_v4: self.udp.port(), port_v6: self.udp.port_v6() }
+    /// Acts on changes of the network, and on sleep, when it is time to.
+    fn follow_changes(&mut self, out: &mut Out) {
+        if self.sleep.woke(wattle_clock::now()) {
+            tracing::info!("the machine woke");
+            // What ended meanwhile must not be used: sessions first of all.
+            self.node.handle_timeout(now(), out);
+            self.changes.note_woke();
+        }
+        let Some(change) = self.changes.take(wattle_clock::now()) else { return };
+        tracing::info!(?change, interface = self.interface_name(), "the network is looked at anew");
+        if matches!(change, Change::Break | Change::Rebind)
+            && let Err(error) = self.udp.rebind()
+        {
+            tracing::warn!(%error, "the old sockets stay");
+        }
+        match change {
+            Change::Break => self.node.handle_network_change(self.local_network(), now(), out),
+            Change::Growth | Change::Rebind => self.node.set_network(self.local_network(), now(), out),
+        }
+        self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network());
+    }
+
+    fn interface_name(&self) -> &str {
+        self.changes.network().default_interface().map_or("none", |interface| interface.name.as_str())
+    }
+
+    fn local_network(&self) -> LocalNetwork {
+        let addresses = self.changes.network().addresses().collect();
+        LocalNetwork { addresses, port_v4: self.udp.port(), port_v6: self.udp.port_v6() }
     }
 
     /// What tells whether we are well.

@@ -8,6 +8,7 @@ use wattle_keys::NodePublic;
 use wattle_link::{ControlClient, DialError};
 use wattle_netmap::RegionId;
 use wattle_session::{RequestId, Response};
+use wattle_udp::Sent;
 
 /// Tells the links of one region, or the connections to control, apart: news of an old one are of no interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,13 @@ pub(super) enum Input {
     RelayStun(SocketAddr, Vec<u8>),
     /// An upstream resolver answered.
     DnsAnswered(u64, Vec<u8>),
+    /// The sockets did not take a datagram.
+    Unsent {
+        /// The family of its destination.
+        is_ipv4: bool,
+        /// Why.
+        sent: Sent,
+    },
     /// The host was brought to what the node wants.
     HostApplied {
         /// Addresses and routes stand (as far as they could be made), or were taken away.

@@ -35,5 +35,7 @@ pub(super) const DIALS_UNTIL_TOLD: u32 = 4;
 pub(super) const TICK_MIN: Duration = Duration::from_millis(1);
 /// How long the end may take: the host's routes are taken away, and a server is told good-bye if it listens.
 pub(super) const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
+/// How long the coordination server may take to show that a connection survived a network change.
+pub(super) const CONTROL_ANSWER_MAX: Duration = Duration::from_secs(3);
 /// How far our clock may be from the coordination server's before people are told (as official clients do).
 pub(super) const CLOCK_SKEW_MAX: Duration = Duration::from_secs(60);

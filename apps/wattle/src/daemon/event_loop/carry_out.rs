@@ -35,7 +35,8 @@ impl EventLoop {
             self.tables.store(tables);
         }
         for (to, packet) in out.udp {
-            _ = self.sender.send(to, &packet);
+            let sent = self.sender.send(to, &packet);
+            self.unsent.note(to.is_ipv4(), sent, wattle_clock::now());
         }
         for (region, peer, packet) in out.relay {
             self.relays.send(region, peer, packet);
@@ -72,6 +73,8 @@ impl EventLoop {
             Event::RelayClose(region) => self.relays.close(region),
             Event::RelayPrefer(region, preferred) => self.relays.prefer(region, preferred),
             Event::Connect => self.control.connect(&self.saved.prefs.control_url),
+            Event::RelayCheck(region) => self.relays.check(region),
+            Event::ControlCheck => self.control.check(),
             Event::Disconnect => self.control.disconnect(),
             Event::BrowseTo(_) if self.people.spare_auth_key.is_some() => self.sign_in_with_spare_key(more),
             Event::BrowseTo(url) => {
