@@ -1,7 +1,8 @@
 //! Packets as bytes.
 //!
 //! What it is: views of IP, TCP, UDP and ICMP that check bounds once ([`IpPacket`] and its parts), the five-tuple
-//! ([`Flow`]), checksums, super-packets cut and joined ([`SuperPacket`], [`Coalesced`]), small packets built whole ([`build`]), and a buffer with room for a tunnel header in front
+//! ([`Flow`]), checksums, super-packets cut and joined ([`SuperPacket`], [`Coalesced`]), offers of TCP made
+//! to fit ([`clamp_mss`]), small packets built whole ([`build`]), and a buffer with room for a tunnel header in front
 //! ([`PacketBuffer`]).
 //! What it is not: a network stack. Nothing is reassembled, reordered or answered here.
 //! How to drive it: `IpPacket::parse(bytes)` for decisions, `destination(bytes)` and `source_and_destination(bytes)`
@@ -17,6 +18,7 @@ mod gro;
 mod gso;
 mod icmp;
 mod ip;
+mod mss;
 mod tcp;
 mod udp;
 
@@ -26,6 +28,7 @@ pub use gro::{COALESCED_MAX, Coalesced};
 pub use gso::{GsoError, SuperPacket, VNET_HEADER_LENGTH};
 pub use icmp::IcmpMessage;
 pub use ip::{Fragment, IpPacket, Ipv4Packet, Ipv6Packet, PacketError, destination, source_and_destination};
+pub use mss::clamp_mss;
 pub use tcp::{TcpFlags, TcpSegment};
 pub use udp::UdpDatagram;
 
