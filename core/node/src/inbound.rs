@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use wattle_filter::{Verdict, check_inbound};
-use wattle_packet::{IcmpMessage, IpPacket, protocol};
+use wattle_packet::{IcmpMessage, IpPacket, clamp_mss, protocol};
 use wattle_path::Way;
 use wattle_time::Instant;
 use wattle_tunnel::{HEADER_LENGTH, OpenError, Opened, receiver_index};
@@ -80,8 +80,11 @@ pub fn inbound<'m>(
         return Ok(None);
     }
 
+    // what opens a TCP connection offers no more than fits on the way back
+    let plain = message.get_mut(HEADER_LENGTH..).and_then(|rest| rest.get_mut(..length)).ok_or(DropReason::Malformed)?;
+    clamp_mss(plain, peer.packet_bytes_max());
+
     // source belongs to peer
-    let plain = message.get(HEADER_LENGTH..).and_then(|rest| rest.get(..length)).ok_or(DropReason::Malformed)?;
     let packet = IpPacket::parse(plain).map_err(|_| DropReason::Malformed)?;
     if tables.routes.lookup(packet.source()) != Some(slot) {
         return Err(DropReason::NotTheirs);

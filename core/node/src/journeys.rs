@@ -327,3 +327,34 @@ fn what_is_not_data_goes_to_the_slow_half_and_nonsense_nowhere() {
     stranger[0] = 4;
     assert_eq!(receive(&here, &stranger), Err(DropReason::NoSession));
 }
+
+/// A SYN to port 9 that offers the segments of Ethernet.
+fn syn(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    let mut tcp = vec![0x12, 0x34, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 0x02, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x05, 0xb4];
+    let sum = wattle_packet::checksum::transport(from, to, protocol::TCP, &tcp);
+    tcp[16..18].copy_from_slice(&sum.to_be_bytes());
+    let mut packet = Vec::new();
+    build::ip(from, to, protocol::TCP, &tcp, &mut packet).unwrap();
+    packet
+}
+
+#[test]
+fn a_connection_offers_what_the_tunnel_and_the_path_hold() {
+    let offer = |packet: &[u8]| u16::from_be_bytes([packet[42], packet[43]]);
+    let small = Hop { mtu: 1200, ..Hop::direct(socket("192.0.2.1:1")) };
+    let by_relay = Hop { vni: wattle_wire::geneve::Vni::new(7), ..small };
+    for (hop, most) in [(None, 1240), (Some(small), 1128), (Some(by_relay), 1112)] {
+        let [mut here, there] = nodes();
+        if let Some(hop) = hop {
+            edit(&mut here, |entry| entry.route.udp = Some(hop));
+        }
+        let (_, message, _) = send(&here, &syn(a(), b()));
+        let message = message.get(hop.and_then(|hop| hop.vni).map_or(0, |_| 8)..).unwrap();
+        assert_eq!(receive(&there, message).unwrap().map(|packet| offer(&packet)), Some(most));
+    }
+    // The sender knows nothing of a small path: the receiver does.
+    let [here, mut there] = nodes();
+    let (_, message, _) = send(&here, &syn(a(), b()));
+    edit(&mut there, |entry| entry.route.udp = Some(small));
+    assert_eq!(receive(&there, &message).unwrap().map(|packet| offer(&packet)), Some(1128));
+}

@@ -22,6 +22,8 @@ pub(crate) const RELAY_RESTART_MAX: Duration = Duration::from_secs(5);
 pub(crate) const RELAY_EAGER_WAIT: Duration = Duration::from_secs(1);
 /// ... and for how long at most, whatever it said.
 pub(crate) const RELAY_EAGER_MAX: Duration = Duration::from_secs(120);
+/// The longest packet of the tunnel's interface, as of official clients (`net/tstun/mtu.go DefaultTUNMTU`).
+pub(crate) const TUNNEL_MTU: usize = 1280;
 /// Pings of people that wait for their answers.
 pub(crate) const PINGS_WAITING_MAX: usize = 64;
 /// How long a ping of a person waits.

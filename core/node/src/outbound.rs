@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use wattle_dns::{SERVICE_V4, SERVICE_V6};
 use wattle_filter::check_outbound;
-use wattle_packet::IpPacket;
+use wattle_packet::{IpPacket, clamp_mss};
 use wattle_time::Instant;
 use wattle_tunnel::{HEADER_LENGTH, SealError};
 use wattle_wire::geneve::{self, Header, Payload, Vni};
@@ -47,16 +47,20 @@ pub fn outbound(
         hand_off(Handoff::Outbound { slot });
     }
 
+    // what opens a TCP connection offers no more than fits
+    if let Some(packet) = message.get_mut(HEADER_LENGTH..).and_then(|rest| rest.get_mut(..length)) {
+        clamp_mss(packet, peer.packet_bytes_max());
+    }
+
     // sealer; without a session the slow half keeps the packet and makes one
     let Some(sealer) = &peer.sealer else {
-        hand_off(Handoff::Unsealed { slot, packet: bytes.to_vec() });
+        hand_off(Handoff::Unsealed { slot, packet: plain(message, length).to_vec() });
         return Ok(None);
     };
     let length = match sealer.seal(message, length) {
         Ok(length) => length,
         Err(SealError::Expired) => {
-            let packet = message.get(HEADER_LENGTH..).and_then(|rest| rest.get(..length)).unwrap_or_default().to_vec();
-            hand_off(Handoff::Unsealed { slot, packet });
+            hand_off(Handoff::Unsealed { slot, packet: plain(message, length).to_vec() });
             return Ok(None);
         }
         Err(error @ SealError::NoRoom) => return Err(error.into()),
@@ -82,6 +86,11 @@ pub fn outbound(
         None => length,
     };
     Ok(Some(Outgoing { to: hop.to, length }))
+}
+
+/// The packet that is not sealed yet.
+fn plain(message: &[u8], length: usize) -> &[u8] {
+    message.get(HEADER_LENGTH..).and_then(|rest| rest.get(..length)).unwrap_or_default()
 }
 
 /// Puts the header before the message that a peer relay forwards by. Few packets go this way, so that there is no gap

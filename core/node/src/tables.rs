@@ -9,9 +9,10 @@ use wattle_filter::{Filter, Flows};
 use wattle_keys::NodePublic;
 use wattle_path::{MESSAGE_SURE, Route, Traffic};
 use wattle_time::Instant;
-use wattle_tunnel::{Opener, Sealer};
+use wattle_tunnel::{OVERHEAD, Opener, Sealer};
+use wattle_wire::geneve;
 
-use crate::limits::{ACTIVITY_EVERY, PAUSE};
+use crate::limits::{ACTIVITY_EVERY, PAUSE, TUNNEL_MTU};
 use crate::{Routes, Slot};
 
 /// Everything that a packet's way depends on, at one moment.
@@ -48,6 +49,16 @@ pub struct PeerEntry {
     pub jailed: bool,
     /// When packets last went and came.
     pub activity: Arc<Activity>,
+}
+
+impl PeerEntry {
+    /// The longest IP packet that reaches the peer: what our interface takes, or less where the path is known to carry less.
+    pub fn packet_bytes_max(&self) -> usize {
+        let Some(hop) = self.route.udp else { return TUNNEL_MTU };
+        let outer = OVERHEAD + hop.vni.map_or(0, |_| geneve::HEADER_LENGTH);
+        // Sealing pads to whole sixteens.
+        (usize::from(hop.mtu).saturating_sub(outer) & !15).min(TUNNEL_MTU)
+    }
 }
 
 /// One session to receive with.
