@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod batch;
+mod gso;
 mod receiver;
 mod sender;
 mod socket;
@@ -34,6 +35,8 @@ mod limits {
     pub(crate) const PAYLOAD_MAX: usize = 65_507;
     /// How long a data thread waits for room in the socket before it drops: a link that is stuck longer is down.
     pub(crate) const ROOM_WAIT: Duration = Duration::from_millis(100);
+    /// Destinations behind links too small for a run that are remembered: few peers have such at one time.
+    pub(crate) const SMALL_DESTINATIONS: usize = 8;
     /// Errors in a row (ICMP answers to earlier datagrams) that a receiver skips before it says so.
     pub(crate) const ERRORS_IN_A_ROW: usize = 64;
 }

@@ -1,12 +1,13 @@
 //! Sending from any thread.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use quinn_udp::{Transmit, UdpSockRef};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 
 use crate::limits::{PAYLOAD_MAX, ROOM_WAIT};
 use crate::socket::Socket;
@@ -47,7 +48,7 @@ impl UdpSender {
     pub fn send(&self, to: SocketAddr, packet: &[u8]) -> Sent {
         let pair = self.core.pair.load();
         let Some(socket) = socket_for(&pair, to) else { return Sent::NoRoute };
-        outcome(transmit(socket, to, packet, None))
+        outcome(transmit(socket, to, packet))
     }
 
     /// Sends datagrams of `segment` bytes that lie one behind the other (the last may be shorter), in as few calls as
@@ -62,21 +63,19 @@ impl UdpSender {
         let mut result = Sent::Yes;
         let mut rest = packets;
         while !rest.is_empty() {
-            let segments = socket.state.max_gso_segments().min(PAYLOAD_MAX / segment).max(1);
+            let segments = socket.gso.segments_to(to).min(PAYLOAD_MAX / segment).max(1);
             let (run, after) = rest.split_at(rest.len().min(segments.saturating_mul(segment)));
             rest = after;
-            match outcome(transmit_waiting(socket, to, run, segment)) {
-                Sent::Yes => {}
-                // The kernel or the card refused the run as a whole: each datagram by itself may still go.
-                Sent::TooLarge | Sent::Refused if run.len() > segment => {
-                    for packet in run.chunks(segment) {
-                        match outcome(transmit_waiting(socket, to, packet, segment)) {
-                            Sent::Yes => {}
-                            other => result = other,
-                        }
-                    }
+            let sent = if run.len() <= segment {
+                outcome(waiting(socket, || transmit(socket, to, run)))
+            } else {
+                match waiting(socket, || transmit_run(socket, to, run, segment)) {
+                    Err(error) if socket.gso.note_refusal(to, &error) => each(socket, to, run, segment),
+                    sent => outcome(sent),
                 }
-                other => result = other,
+            };
+            if sent != Sent::Yes {
+                result = sent;
             }
         }
         result
@@ -87,20 +86,35 @@ fn socket_for(pair: &Pair, to: SocketAddr) -> Option<&Socket> {
     if to.is_ipv4() { pair.v4.as_ref() } else { pair.v6.as_ref() }
 }
 
-fn transmit(socket: &Socket, to: SocketAddr, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
-    let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None };
-    socket.state.try_send(UdpSockRef::from(&socket.io), &transmit)
+/// The datagrams of a run one by one: what a link cannot carry whole the kernel cuts.
+fn each(socket: &Socket, to: SocketAddr, run: &[u8], segment: usize) -> Sent {
+    run.chunks(segment).fold(Sent::Yes, |result, packet| match outcome(waiting(socket, || transmit(socket, to, packet))) {
+        Sent::Yes => result,
+        other => other,
+    })
 }
 
-/// As [`transmit`], but waits once for room.
-fn transmit_waiting(socket: &Socket, to: SocketAddr, run: &[u8], segment: usize) -> io::Result<()> {
-    let segment_size = (run.len() > segment).then_some(segment);
-    match transmit(socket, to, run, segment_size) {
+fn transmit(socket: &Socket, to: SocketAddr, packet: &[u8]) -> io::Result<()> {
+    socket.io.send_to(packet, to).map(drop)
+}
+
+/// A run of datagrams of `segment` bytes in one call.
+fn transmit_run(socket: &Socket, to: SocketAddr, run: &[u8], segment: usize) -> io::Result<()> {
+    let size = u16::try_from(segment).map_err(|_| io::Error::from_raw_os_error(libc::EMSGSIZE))?;
+    let (parts, address) = ([IoSlice::new(run)], SockaddrStorage::from(to));
+    let segments = [ControlMessage::UdpGsoSegments(&size)];
+    sendmsg(socket.io.as_raw_fd(), &parts, &segments, MsgFlags::empty(), Some(&address))?;
+    Ok(())
+}
+
+/// Does it, and once more when the socket has room if there was none.
+fn waiting(socket: &Socket, send: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    match send() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             let mut room = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
             let wait = PollTimeout::try_from(ROOM_WAIT).unwrap_or(PollTimeout::ZERO);
             match poll(&mut room, wait) {
-                Ok(1..) => transmit(socket, to, run, segment_size),
+                Ok(1..) => send(),
                 Ok(_) | Err(_) => Err(error),
             }
         }
@@ -112,13 +126,13 @@ fn outcome(result: io::Result<()>) -> Sent {
     match result {
         Ok(()) => Sent::Yes,
         Err(error) => match error.raw_os_error() {
-            Some(nix::libc::EAGAIN | nix::libc::ENOBUFS | nix::libc::ENOMEM) => Sent::Full,
-            Some(nix::libc::ENETUNREACH | nix::libc::EHOSTUNREACH | nix::libc::EAFNOSUPPORT | nix::libc::ENETDOWN) => {
+            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Sent::Full,
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EAFNOSUPPORT | libc::ENETDOWN) => {
                 Sent::NoRoute
             }
-            Some(nix::libc::EADDRNOTAVAIL) => Sent::NoSource,
-            Some(nix::libc::EPERM | nix::libc::EACCES) => Sent::Forbidden,
-            Some(nix::libc::EMSGSIZE) => Sent::TooLarge,
+            Some(libc::EADDRNOTAVAIL) => Sent::NoSource,
+            Some(libc::EPERM | libc::EACCES) => Sent::Forbidden,
+            Some(libc::EMSGSIZE) => Sent::TooLarge,
             _ => Sent::Refused,
         },
     }

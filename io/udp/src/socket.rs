@@ -9,6 +9,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
+use crate::gso::Gso;
 use crate::limits::SOCKET_BUFFER;
 
 /// IPv4 or IPv6.
@@ -22,6 +23,7 @@ pub(crate) enum Family {
 pub(crate) struct Socket {
     pub(crate) io: UdpSocket,
     pub(crate) state: UdpSocketState,
+    pub(crate) gso: Gso,
     port: u16,
 }
 
@@ -54,7 +56,8 @@ impl Socket {
         let io: UdpSocket = socket.into();
         allow_fragments(io.as_fd(), family);
         let port = io.local_addr()?.port();
-        Ok(Self { io, state, port })
+        let gso = Gso::new(state.max_gso_segments());
+        Ok(Self { io, state, gso, port })
     }
 
     /// The bound port.
@@ -74,8 +77,10 @@ impl AsFd for Socket {
     }
 }
 
-/// Takes back what `quinn-udp` sets for QUIC's path MTU probes: with a fixed tunnel MTU a datagram that is too large
-/// for some link must be cut by the host, not refused. Where the option is missing nothing was refused either.
+/// Takes back what `quinn-udp` sets for QUIC's path MTU probes: with a fixed tunnel MTU a datagram that is too large for
+/// some link must be cut, not refused. For IPv4 any router on the way may cut it, so that one that drops in silence what
+/// is too large is no black hole; for IPv6 the host does when it learns of it. Where an option is missing nothing was
+/// refused either.
 #[expect(unsafe_code, reason = "neither nix nor socket2 has these two options")]
 fn allow_fragments(socket: BorrowedFd<'_>, family: Family) {
     let set = |level: libc::c_int, name: libc::c_int, value: libc::c_int| {
@@ -90,7 +95,7 @@ fn allow_fragments(socket: BorrowedFd<'_>, family: Family) {
             )
         };
     };
-    set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_WANT);
+    set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT);
     if family == Family::V6 {
         set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_WANT);
         set(libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0);

@@ -84,7 +84,7 @@ impl UdpSockets {
 
     /// Whether several datagrams go out in one call.
     pub fn gso(&self) -> bool {
-        self.core.pair.load().each().any(|socket| socket.state.max_gso_segments() > 1)
+        self.core.pair.load().each().any(|socket| socket.gso.is_on())
     }
 
     /// Whether several datagrams come in as one.

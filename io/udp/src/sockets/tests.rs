@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use nix::sched::{CloneFlags, unshare};
+
 use super::*;
 use crate::{Batch, Sent};
 
@@ -142,4 +144,34 @@ fn an_answer_from_a_closed_port_does_not_end_receiving() {
     assert_eq!(sender.send(v4(closed), b"anyone?"), Sent::Yes);
     assert_eq!(sender.send(v4(here.port()), b"me"), Sent::Yes);
     assert_eq!(receive(&mut here.receiver(), 1), [(v4(here.port()), b"me".to_vec())]);
+}
+
+#[test]
+fn runs_over_a_link_that_is_too_small_arrive_cut_and_others_stay_whole() {
+    let thread = std::thread::spawn(|| {
+        if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
+            println!("skipped: no network namespace of our own: {error}");
+            return;
+        }
+        let ip = |words: &str| {
+            let status = std::process::Command::new("ip").args(words.split(' ')).status();
+            status.is_ok_and(|status| status.success())
+        };
+        if !ip("link set lo mtu 1200") || !ip("link set lo up") {
+            println!("skipped: the loopback interface cannot be made small");
+            return;
+        }
+        let (here, there) = (UdpSockets::bind(&ANY).unwrap(), UdpSockets::bind(&ANY).unwrap());
+        let mut receiver = there.receiver();
+        let packets: Vec<u8> = (0..20u8).flat_map(|number| vec![number; 1312]).collect();
+        for _ in 0..2 {
+            assert_eq!(here.sender().send_segments(v4(there.port()), &packets, 1312), Sent::Yes);
+            let seen: Vec<u8> = receive(&mut receiver, 20).into_iter().flat_map(|(_, bytes)| bytes).collect();
+            assert_eq!(seen, packets);
+        }
+        assert!(here.gso(), "other destinations still get runs");
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
 }
