@@ -5,6 +5,7 @@
 
 mod addresses;
 mod assemble;
+mod captive;
 mod changes;
 mod chores;
 mod control_link;
@@ -18,6 +19,7 @@ mod limits;
 mod local;
 mod paths;
 mod peer_relay;
+mod port_mapping;
 mod relay_links;
 mod saved;
 mod sleep_watch;

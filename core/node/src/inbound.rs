@@ -81,7 +81,8 @@ pub fn inbound<'m>(
     }
 
     // what opens a TCP connection offers no more than fits on the way back
-    let plain = message.get_mut(HEADER_LENGTH..).and_then(|rest| rest.get_mut(..length)).ok_or(DropReason::Malformed)?;
+    let plain =
+        message.get_mut(HEADER_LENGTH..).and_then(|rest| rest.get_mut(..length)).ok_or(DropReason::Malformed)?;
     clamp_mss(plain, peer.packet_bytes_max());
 
     // source belongs to peer

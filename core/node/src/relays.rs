@@ -10,7 +10,10 @@ use wattle_keys::NodePublic;
 use wattle_netmap::RegionId;
 use wattle_time::{Deadline, Instant, earliest};
 
-use crate::limits::{HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_EAGER_MAX, RELAY_EAGER_WAIT, RELAY_IDLE, RELAY_LINKS_MAX, RELAY_PACKETS_WAITING_MAX, RELAY_RESTART_MAX};
+use crate::limits::{
+    HOME_PATIENCE, HOME_PATIENCE_FIRST, RELAY_BACKOFF, RELAY_EAGER_MAX, RELAY_EAGER_WAIT, RELAY_IDLE, RELAY_LINKS_MAX,
+    RELAY_PACKETS_WAITING_MAX, RELAY_RESTART_MAX,
+};
 
 /// The links to relays.
 #[derive(Debug, Default)]

@@ -163,6 +163,10 @@ impl Mapper {
     /// as before is asked again: another network may have the same numbers.
     pub fn set_gateway(&mut self, gateway: Option<Gateway>, now: Instant, out: &mut Out) {
         if self.gateway != gateway {
+            if gateway.is_none() {
+                // We go down, or the network is gone: then nobody hears it, which does no harm.
+                self.give_back(out);
+            }
             self.gateway = gateway;
             self.igd = None;
             self.epochs = [None; 2];

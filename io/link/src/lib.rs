@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod captive;
 mod control;
 mod dialer;
 mod duplex;
@@ -26,6 +27,7 @@ mod url;
 mod websocket;
 
 pub use accept::{ControlStream, Refusal, Upgrade, accept_control};
+pub use captive::{Witness, is_captive};
 pub use control::{ControlClient, MapFrames, StreamReply};
 pub use dialer::Dialer;
 pub use duplex::{BoxedStream, Duplex};

@@ -84,6 +84,8 @@ pub(crate) const MAP_FRAME_MAX: usize = 4 * 1024 * 1024;
 /// One attempt to connect to one address of a relay: room for one lost packet. There are other relays (tailscale
 /// `derphttp_client.go dialNodeTimeout`, 1.5 s).
 pub(crate) const RELAY_CONNECT_MAX: Duration = Duration::from_secs(2);
+/// Asking whether a captive portal is in the way (tailscale `net/captivedetection`, 3 s).
+pub(crate) const CAPTIVE_MAX: Duration = Duration::from_secs(3);
 /// A relay's login: two messages each way (tailscale `derp/derpserver`, both sides 10 s).
 pub(crate) const RELAY_LOGIN_MAX: Duration = Duration::from_secs(10);
 /// A relay writes a keepalive every 60 to 65 s; two may be missed (tailscale `derp/derp_client.go`, 120 s).

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER, UPGRADE};
+use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -64,7 +65,12 @@ pub(crate) struct HttpConnection {
 
 impl HttpConnection {
     pub(crate) async fn open(dialer: &Dialer, target: &Target) -> Result<Self, DialError> {
-        let Connected { stream, local } = dialer.connect(target).await?;
+        Self::over(dialer.connect(target).await?, target).await
+    }
+
+    /// Speaks HTTP over a connection.
+    pub(crate) async fn over(connected: Connected, target: &Target) -> Result<Self, DialError> {
+        let Connected { stream, local, .. } = connected;
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| unreachable(target, &RequestError::from(error)))?;
@@ -94,6 +100,11 @@ impl HttpConnection {
         }
         let response = self.sender.send_request(request.body(Full::new(body))?).await?;
         read_reply(response, SMALL_BODY_MAX).await
+    }
+
+    /// One request of whose answer only the head is of interest. The caller limits its time.
+    pub(crate) async fn head_of_answer(&mut self, request: Request<Full<Bytes>>) -> Result<Parts, RequestError> {
+        Ok(self.sender.send_request(request).await?.into_parts().0)
     }
 
     /// Asks to speak another protocol. A refusal comes back as the answer it is.

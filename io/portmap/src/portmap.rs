@@ -38,16 +38,14 @@ pub(crate) struct Wanted {
 
 impl Portmap {
     /// Starts a task that waits for a gateway, and gives where to read what becomes of it. `mark` is set on each socket
-    /// (`SO_MARK`). Needs a tokio runtime.
-    pub fn start(mark: Option<u32>, protocols: Protocols) -> Result<(Self, mpsc::Receiver<Status>), getrandom::Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
+    /// (`SO_MARK`), `seed` are bytes that nobody can guess. Needs a tokio runtime.
+    pub fn start(mark: Option<u32>, protocols: Protocols, seed: [u8; 32]) -> (Self, mpsc::Receiver<Status>) {
         let (wanted, wishes) = watch::channel(Wanted { gateway: None, protocols, network: 0 });
         let (news, status) = mpsc::channel(NEWS);
         let refresh = Arc::new(Notify::new());
         let worker = Worker::new(seed, mark, protocols, news);
         let task = tokio::spawn(worker.run(wishes, Arc::clone(&refresh)));
-        Ok((Self { wanted, refresh, task }, status))
+        (Self { wanted, refresh, task }, status)
     }
 
     /// The router and our address there: at the start, and after each change of the network also when it looks the same.

@@ -88,9 +88,11 @@ fn socket_for(pair: &Pair, to: SocketAddr) -> Option<&Socket> {
 
 /// The datagrams of a run one by one: what a link cannot carry whole the kernel cuts.
 fn each(socket: &Socket, to: SocketAddr, run: &[u8], segment: usize) -> Sent {
-    run.chunks(segment).fold(Sent::Yes, |result, packet| match outcome(waiting(socket, || transmit(socket, to, packet))) {
-        Sent::Yes => result,
-        other => other,
+    run.chunks(segment).fold(Sent::Yes, |result, packet| {
+        match outcome(waiting(socket, || transmit(socket, to, packet))) {
+            Sent::Yes => result,
+            other => other,
+        }
     })
 }
 
@@ -127,9 +129,7 @@ fn outcome(result: io::Result<()>) -> Sent {
         Ok(()) => Sent::Yes,
         Err(error) => match error.raw_os_error() {
             Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Sent::Full,
-            Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EAFNOSUPPORT | libc::ENETDOWN) => {
-                Sent::NoRoute
-            }
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EAFNOSUPPORT | libc::ENETDOWN) => Sent::NoRoute,
             Some(libc::EADDRNOTAVAIL) => Sent::NoSource,
             Some(libc::EPERM | libc::EACCES) => Sent::Forbidden,
             Some(libc::EMSGSIZE) => Sent::TooLarge,

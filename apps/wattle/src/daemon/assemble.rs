@@ -16,6 +16,7 @@ use wattle_udp::{Bind, UdpSockets};
 use wattle_wire::version;
 
 use super::Options;
+use super::captive::CaptiveWatch;
 use super::changes::Changes;
 use super::chores::Chores;
 use super::control_link::ControlLink;
@@ -27,6 +28,7 @@ use super::host_worker::HostWorker;
 use super::limits::{CALLS_WAITING_MAX, HANDOFFS_WAITING_MAX, INPUTS_WAITING_MAX};
 use super::local;
 use super::peer_relay::RelaySeat;
+use super::port_mapping::PortMapping;
 use super::relay_links::RelayLinks;
 use super::saved::Saved;
 use super::sleep_watch::SleepWatch;
@@ -60,6 +62,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let (handoff_sender, handoffs) = mpsc::channel(HANDOFFS_WAITING_MAX);
     let (input_sender, inputs) = mpsc::channel(INPUTS_WAITING_MAX);
     let (call_sender, calls) = mpsc::channel(CALLS_WAITING_MAX);
+    let (port_mapping, port_status) = PortMapping::start()?;
     let unsent = Unsent::new(input_sender.clone());
     let data_threads = DataThreads::start(tables.clone(), tun.clone(), &udp, handoff_sender, unsent.clone())
         .context("the threads that carry packets cannot be started")?;
@@ -82,6 +85,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         saved,
         changes: Changes::new(network, wattle_clock::now()),
         sleep: SleepWatch::new(),
+        port_mapping,
+        captive: CaptiveWatch::default(),
         unsent,
         shutting_down: false,
     };
@@ -98,7 +103,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         }
     };
     tracing::info!(socket = %options.socket.display(), "ready");
-    event_loop.run(Sources { handoffs, inputs, host_events, calls }, ended).await;
+    event_loop.run(Sources { handoffs, inputs, host_events, port_status, calls }, ended).await;
     _ = stop_serving.send(());
     event_loop.end().await;
     _ = serving.await;

@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use wattle_host::BYPASS_MARK;
-use wattle_link::{ControlClient, Dialer, https_latency};
+use wattle_link::{ControlClient, Dialer, Witness, https_latency, is_captive};
 use wattle_netmap::DerpRegion;
 
 use super::input::Input;
@@ -52,6 +52,19 @@ impl Chores {
                 }
             }
             Some(Input::HttpsTimed(id, latency))
+        });
+    }
+
+    /// Asks servers over plain HTTP whether something answers in their place. One that was answered wrongly decides.
+    pub(super) fn look_for_captive_portal(&self, witnesses: Vec<Witness>) {
+        let dialer = self.dialer.clone();
+        self.run(async move {
+            let mut asked: FuturesUnordered<_> = witnesses.iter().map(|witness| is_captive(&dialer, witness)).collect();
+            let mut found = None;
+            while let Some(answer) = asked.next().await {
+                found = found.max(answer);
+            }
+            Some(Input::CaptivePortal(found))
         });
     }
 

@@ -6,7 +6,7 @@ mod preferences;
 mod questions;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -22,6 +22,7 @@ use wattle_tun::Tun;
 use wattle_udp::{UdpSender, UdpSockets};
 use wattle_wire::local::{Notify, State};
 
+use super::captive::{CaptiveWatch, witnesses};
 use super::changes::{Change, Changes};
 use super::chores::Chores;
 use super::control_link::ControlLink;
@@ -32,6 +33,7 @@ use super::input::{ControlNews, Input, RelayNews};
 use super::limits::{DIALS_UNTIL_TOLD, INPUTS_AT_ONCE_MAX, SHUTDOWN_WAIT, TICK_MIN};
 use super::local::Call;
 use super::peer_relay::RelaySeat;
+use super::port_mapping::{PortMapping, gateway};
 use super::relay_links::RelayLinks;
 use super::saved::Saved;
 use super::sleep_watch::SleepWatch;
@@ -60,6 +62,8 @@ pub(super) struct EventLoop {
     pub(super) health: Health,
     pub(super) changes: Changes,
     pub(super) sleep: SleepWatch,
+    pub(super) port_mapping: PortMapping,
+    pub(super) captive: CaptiveWatch,
     pub(super) unsent: Unsent,
     pub(super) shutting_down: bool,
 }
@@ -98,6 +102,7 @@ pub(super) struct Sources {
     pub(super) handoffs: mpsc::Receiver<Handoff>,
     pub(super) inputs: mpsc::Receiver<Input>,
     pub(super) host_events: mpsc::Receiver<HostEvent>,
+    pub(super) port_status: mpsc::Receiver<wattle_portmap::Status>,
     pub(super) calls: mpsc::Receiver<Call>,
 }
 
@@ -139,6 +144,7 @@ impl EventLoop {
                 }
                 Some(input) = sources.inputs.recv() => self.handle_input(input, &mut out),
                 Some(event) = sources.host_events.recv() => self.handle_host_event(event),
+                Some(status) = sources.port_status.recv() => self.note_port_mapping(status, &mut out),
                 Some(call) = sources.calls.recv() => self.answer(call, &mut out),
                 () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
                     self.node.handle_timeout(now(), &mut out);
@@ -160,6 +166,7 @@ impl EventLoop {
         if tokio::time::timeout(SHUTDOWN_WAIT, self.host.finish()).await.is_err() {
             tracing::warn!("the host takes too long to take our routes away");
         }
+        self.port_mapping.release().await;
         self.tun.stop();
         self.udp.stop();
         self.peer_relay.stop();
@@ -201,6 +208,7 @@ impl EventLoop {
                 self.look_up(|relay, now, from| relay.handle_stun(from, &packet, now), from)
             }
             Input::HttpsTimed(region, latency) => self.node.handle_https(region, latency, now(), out),
+            Input::CaptivePortal(found) => self.node.set_captive_portal(found),
             Input::DnsAnswered(id, message) => self.node.handle_dns_answer(id, &message, out),
             Input::Unsent { is_ipv4, sent } => self.changes.note_unsent(is_ipv4, sent),
             Input::HostApplied { stands, problem } => {
@@ -251,6 +259,15 @@ impl EventLoop {
             self.tell(Notify { err_message: Some(sentence.clone()), ..Notify::default() });
         }
         self.people.control_problem = Some(sentence);
+        self.look_for_captive_portal();
+    }
+
+    /// Something does not get through: perhaps because somebody has to sign in to this network first.
+    pub(super) fn look_for_captive_portal(&mut self) {
+        if self.changes.network().is_online() && self.captive.is_due(wattle_clock::now()) {
+            let witnesses = witnesses(&self.saved.prefs.control_url, &self.node.map().derp);
+            self.chores.look_for_captive_portal(witnesses);
+        }
     }
 
     fn handle_host_event(&mut self, event: HostEvent) {
@@ -274,6 +291,7 @@ impl EventLoop {
             self.node.handle_timeout(now(), out);
             self.changes.note_woke();
         }
+        self.want_port();
         let Some(change) = self.changes.take(wattle_clock::now()) else { return };
         tracing::info!(?change, interface = self.interface_name(), "the network is looked at anew");
         if matches!(change, Change::Break | Change::Rebind)
@@ -282,10 +300,27 @@ impl EventLoop {
             tracing::warn!(%error, "the old sockets stay");
         }
         match change {
-            Change::Break => self.node.handle_network_change(self.local_network(), now(), out),
+            Change::Break => {
+                self.port_mapping.look_again();
+                self.node.handle_network_change(self.local_network(), now(), out);
+            }
             Change::Growth | Change::Rebind => self.node.set_network(self.local_network(), now(), out),
         }
         self.look_up(|relay, now, network| relay.set_network(network, now), self.local_network());
+    }
+
+    /// While we are a member and people want us up, the router shall let peers in.
+    fn want_port(&mut self) {
+        let is_up = self.saved.prefs.want_running && *self.node.standing() == Standing::Member;
+        let gateway = is_up.then(|| gateway(self.changes.network(), self.udp.port())).flatten();
+        self.port_mapping.want(gateway);
+    }
+
+    fn note_port_mapping(&mut self, status: wattle_portmap::Status, out: &mut Out) {
+        let external = status.mapping.map(|mapping| SocketAddr::V4(mapping.external));
+        let seen = status.seen;
+        let protocols = wattle_netcheck::PortMapping { upnp: seen.upnp, pmp: seen.pmp, pcp: seen.pcp };
+        self.node.set_port_mapping(external, protocols, now(), out);
     }
 
     fn interface_name(&self) -> &str {

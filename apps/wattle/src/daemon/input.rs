@@ -27,6 +27,8 @@ pub(super) enum Input {
     HttpsTimed(RegionId, Option<Duration>),
     /// A STUN response came to the relay for peers.
     RelayStun(SocketAddr, Vec<u8>),
+    /// Whether a captive portal answers in place of others; `None`: nobody answered.
+    CaptivePortal(Option<bool>),
     /// An upstream resolver answered.
     DnsAnswered(u64, Vec<u8>),
     /// The sockets did not take a datagram.

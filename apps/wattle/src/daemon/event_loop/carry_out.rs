@@ -107,9 +107,20 @@ impl EventLoop {
                 self.saved.node_key = None;
                 self.save();
             }
-            Event::NetmapChanged => self.refresh_peer_relay(),
+            Event::NetmapChanged => {
+                self.port_mapping.obey(self.node.map());
+                self.refresh_peer_relay();
+            }
             Event::PeerRelayWanted { from, request } => self.allocate(from, &request, more),
-            Event::ReportReady => self.answer_netchecks(),
+            Event::ReportReady => {
+                self.port_mapping.refresh();
+                if self.node.report().is_some_and(|report| report.udp) {
+                    self.node.set_captive_portal(Some(false));
+                } else {
+                    self.look_for_captive_portal();
+                }
+                self.answer_netchecks();
+            }
             Event::Resolve(host) => self.chores.resolve(host),
             Event::MeasureHttps(region) => {
                 if let Some(region) = self.node.map().derp.regions.get(&region) {
