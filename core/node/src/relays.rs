@@ -363,16 +363,16 @@ mod tests {
     #[test]
     fn a_relay_that_restarts_is_called_when_it_said_but_not_in_an_hour() {
         let (mut links, mut out) = (RelayLinks::default(), Vec::new());
-        links.set_home(Some(HOME), START, &mut out);
+        links.send(FAR, peer(), vec![1], START, &mut out);
         for (asked, waits) in [(1, 1), (3600, RELAY_RESTART_MAX.as_secs())] {
-            links.handle_open(HOME, START, &mut out);
-            links.handle_restart(HOME, Duration::from_secs(asked), Duration::from_secs(20), START);
+            links.handle_open(FAR, START, &mut out);
+            links.handle_restart(FAR, Duration::from_secs(asked), Duration::from_secs(20), START);
             assert_eq!(links.next_timeout().unwrap().latest, START + Duration::from_secs(waits));
         }
         // While it may be on its way up it is called often, later as rarely as any other.
         let mut wait_after_failures = |now| {
             for _ in 0..9 {
-                links.handle_lost(HOME, now);
+                links.handle_lost(FAR, now);
             }
             links.next_timeout().unwrap().latest.since(now)
         };

