@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
+use wattle_keys::NodePublic;
 
 use crate::duplex::BoxedStream;
 use crate::error::DialError;
@@ -27,6 +28,8 @@ pub struct Dialer {
 pub(crate) struct Connected {
     pub(crate) stream: BoxedStream,
     pub(crate) local: IpAddr,
+    /// The key of the relay there, if TLS told it.
+    pub(crate) relay: Option<NodePublic>,
 }
 
 /// Where to connect, and whom to believe there.
@@ -55,9 +58,13 @@ impl Dialer {
         let unreachable = |error: io::Error| DialError::unreachable(&name, &error);
         let tcp = self.race(&addresses, target.connect_max).await.map_err(unreachable)?;
         let local = tcp.local_addr().map_err(unreachable)?.ip();
-        let Some(trust) = &target.trust else { return Ok(Connected { stream: Box::new(tcp), local }) };
+        let Some(trust) = &target.trust else { return Ok(Connected { stream: Box::new(tcp), local, relay: None }) };
         match timeout(CONNECT_MAX, tls::dial(&self.tls, trust, &target.host, tcp)).await {
-            Ok(Ok(stream)) => Ok(Connected { stream: Box::new(stream), local }),
+            Ok(Ok(stream)) => {
+                let session = stream.get_ref().1;
+                let relay = tls::relay_key(session.protocol_version(), session.peer_certificates());
+                Ok(Connected { stream: Box::new(stream), local, relay })
+            }
             Ok(Err(error)) => Err(DialError::from_tls(&name, &target.host, &error)),
             Err(_) => Err(DialError::unreachable(&name, &io::ErrorKind::TimedOut.into())),
         }

@@ -21,6 +21,7 @@ mod relay;
 mod request;
 mod serve;
 mod server;
+mod skip_head;
 mod task;
 mod tls;
 mod url;

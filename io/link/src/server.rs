@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,6 +26,7 @@ use crate::limits::{
     STREAMS_MAX, TLS_HANDSHAKE_MAX,
 };
 use crate::serve::answer;
+use crate::skip_head::{FAST_START, HeadSkipping, SkipResponseHead};
 use crate::tls::ServerIdentity;
 
 /// A bound HTTP server. It answers nothing until it is served.
@@ -117,11 +119,23 @@ async fn requests(
     watcher: Watcher,
 ) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
+    let skip_head = SkipResponseHead::default();
+    let stream = HeadSkipping::new(stream, skip_head.clone());
     let asks = asked.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         asks.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
-        answer(router.clone(), request)
+        let (answering, skip_head) = (answer(router.clone(), request), skip_head.clone());
+        async move {
+            let answer = answering.await;
+            let is_short = |answer: &Response<Body>| {
+                answer.status() == StatusCode::SWITCHING_PROTOCOLS && answer.headers().contains_key(FAST_START)
+            };
+            if answer.as_ref().is_ok_and(is_short) {
+                skip_head.skip();
+            }
+            answer
+        }
     });
     let served = http.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let served = watcher.watch(served);

@@ -2,6 +2,7 @@
 
 mod client;
 mod identity;
+mod meta;
 mod verifier;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rustls::crypto::CryptoProvider;
 pub(crate) use client::dial;
 pub use client::{ClientTls, Trust};
 pub use identity::{SelfSignedPem, ServerIdentity, TlsError};
+pub(crate) use meta::relay_key;
 
 /// The one provider. It is named everywhere, so that nothing depends on a process-wide default.
 fn provider() -> Arc<CryptoProvider> {

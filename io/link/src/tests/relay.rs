@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wattle_keys::{NodePrivate, NodePublic};
@@ -13,6 +13,7 @@ use wattle_wire::derp::{
 };
 
 use super::*;
+use crate::skip_head::FAST_START;
 use crate::{DialError, RelayConnection, RelayError, RelayEvent, RelayOptions, https_latency};
 
 fn relay_key() -> NodePrivate {
@@ -33,6 +34,7 @@ fn relay() -> Router {
 
 async fn derp(mut request: Request) -> Response {
     assert_eq!(request.headers()[UPGRADE], "DERP");
+    let fast = request.headers().contains_key(FAST_START);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let mut stream = TokioIo::new(upgrade.await.unwrap());
@@ -75,7 +77,12 @@ async fn derp(mut request: Request) -> Response {
             stream.flush().await.unwrap();
         }
     });
-    (http::StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "DERP"), (CONNECTION, "Upgrade")]).into_response()
+    let mut response =
+        (http::StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "DERP"), (CONNECTION, "Upgrade")]).into_response();
+    if fast {
+        response.headers_mut().insert(FAST_START, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 fn node(address: SocketAddr) -> DerpNode {
@@ -115,6 +122,18 @@ async fn packets_and_news_go_through_a_pinned_relay() {
     writer.note_preferred(true);
     writer.flush().await.unwrap();
     assert!(matches!(reader.next(&mut packet).await, Err(RelayError::Closed | RelayError::Io(_))));
+}
+
+#[tokio::test]
+async fn a_relay_that_announces_its_key_is_logged_in_to_at_once() {
+    let (identity, _) = ServerIdentity::self_signed(&["relay.invalid".to_owned()]).unwrap();
+    let announcing = identity.announcing(&relay_key().public()).unwrap();
+    assert_eq!(announcing.pin(), identity.pin());
+    let mut node = node(serve(relay(), Some(&announcing)).await);
+    node.cert_name = identity.pin().to_owned();
+    let mut connection = RelayConnection::dial(&dialer(), &node, &node_key(), &RelayOptions::default()).await.unwrap();
+    assert_eq!(connection.key, relay_key().public());
+    assert_eq!(connection.reader.next(&mut Vec::new()).await.unwrap(), RelayEvent::KeepAlive);
 }
 
 #[tokio::test]

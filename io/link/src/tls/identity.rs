@@ -7,13 +7,17 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
+use wattle_keys::NodePublic;
 
+use super::meta::meta_certificate;
 use super::provider;
 
 /// A certificate chain with its key.
 #[derive(Clone)]
 pub struct ServerIdentity {
     config: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
     pin: String,
 }
 
@@ -32,13 +36,25 @@ impl ServerIdentity {
             .collect::<Result<_, _>>()
             .map_err(|_| TlsError::NoCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey)?;
+        Self::new(chain, key)
+    }
+
+    fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, TlsError> {
         let pin = pin(chain.first().ok_or(TlsError::NoCertificate)?);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+            .and_then(|config| config.with_no_client_auth().with_single_cert(chain.clone(), key.clone_key()))
             .map_err(|error| TlsError::Unfit(error.to_string()))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), pin })
+        Ok(Self { config: Arc::new(config), chain, key: Arc::new(key), pin })
+    }
+
+    /// Tells clients the key of the relay behind it already in the TLS handshake, so that they need not wait for it: by one
+    /// more certificate at the end of the chain, which vouches for nothing.
+    pub fn announcing(&self, relay: &NodePublic) -> Result<Self, TlsError> {
+        let mut chain = self.chain.clone();
+        chain.push(meta_certificate(relay)?);
+        Self::new(chain, self.key.clone_key())
     }
 
     /// Makes a certificate for these host names and addresses, signed by itself. Also gives its PEM texts, certificate

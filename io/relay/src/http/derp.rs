@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State, WebSocketUpgrade};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use wattle_wire::derp::PROTOCOL_VERSION;
@@ -11,6 +11,9 @@ use wattle_wire::derp::PROTOCOL_VERSION;
 use super::websocket;
 use crate::RelayHandle;
 use crate::limits::WEBSOCKET_MESSAGE_BYTES;
+
+/// Asks for no head of the answer, and in our answer tells whoever writes it to leave it out.
+const FAST_START: HeaderName = HeaderName::from_static("derp-fast-start");
 
 /// Source: `derpserver/handler.go Handler`, `derpserver/websocket.go`.
 pub(super) async fn upgrade(
@@ -31,6 +34,8 @@ pub(super) async fn upgrade(
 
 fn upgrade_to_derp(relay: RelayHandle, source: SocketAddr, request: Request) -> Response {
     let public = relay.public_key().to_hex();
+    // Such a client knows our key from TLS and reads frames at once; the server leaves this head out.
+    let fast = request.headers().get(FAST_START).is_some_and(|value| value == "1");
     tokio::spawn(async move {
         match hyper::upgrade::on(request).await {
             Ok(stream) => {
@@ -43,9 +48,13 @@ fn upgrade_to_derp(relay: RelayHandle, source: SocketAddr, request: Request) -> 
     let headers = [
         (header::UPGRADE, HeaderValue::from_static("DERP")),
         (header::CONNECTION, HeaderValue::from_static("Upgrade")),
-        (header::HeaderName::from_static("derp-version"), HeaderValue::from(PROTOCOL_VERSION)),
+        (HeaderName::from_static("derp-version"), HeaderValue::from(PROTOCOL_VERSION)),
     ];
-    (StatusCode::SWITCHING_PROTOCOLS, headers, [("derp-public-key", public)]).into_response()
+    let mut response = (StatusCode::SWITCHING_PROTOCOLS, headers, [("derp-public-key", public)]).into_response();
+    if fast {
+        response.headers_mut().insert(FAST_START, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 async fn upgrade_to_websocket(relay: RelayHandle, source: SocketAddr, request: Request) -> Response {
