@@ -298,6 +298,15 @@ impl Member {
                 None => process.node.handle_relay_lost(region, at, more),
             },
             Event::RelayClose(region) => process.links.close_relay(region, ground.world),
+            // Connections that outlived a change of the network are taken for dead, which is the worst that they can be.
+            Event::RelayCheck(region) => {
+                process.links.close_relay(region, ground.world);
+                process.node.handle_relay_lost(region, at, more);
+            }
+            Event::ControlCheck => {
+                process.links.disconnect_control(ground.world);
+                process.node.handle_disconnected(at, more);
+            }
             Event::RelayPrefer(region, preferred) => process.links.prefer(region, preferred, ground.world),
             Event::Connect => {
                 let to = reachable(ground.control, self.host, ground.world);

@@ -189,6 +189,7 @@ impl Driver {
                 Event::StandingChanged(_)
                 | Event::BrowseTo(_)
                 | Event::KeyForgotten
+                | Event::Check
                 | Event::SignedInAs(_)
                 | Event::ControlTime(_)
                 | Event::PingRequested { .. } => {}
