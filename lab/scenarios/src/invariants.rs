@@ -1,6 +1,7 @@
 //! What must hold in every run (design, section 8), judged while it goes on and at its end.
 
-use std::collections::BTreeMap;
+mod packets;
+
 use std::time::Duration;
 
 use wattle_time::Instant;
@@ -15,12 +16,9 @@ use crate::traffic::{Traffic, Transfer};
 use crate::transition::{Expectation, Step};
 use crate::{Stall, limits};
 
-/// A packet that is under way may be overtaken by a change.
-const UNDER_WAY: Duration = Duration::from_secs(1);
-/// Of packets that chance may take, at least so many of a hundred come.
-const MANY_PERCENT: usize = 40;
-/// Fewer say nothing.
-const MANY_MIN: usize = 20;
+/// A transfer stands still no longer where there is a way: a timer that doubles from 200 ms fires again 3 s after the
+/// first loss, and the packet takes its time.
+const STALL_MAX: Duration = Duration::from_millis(3200);
 /// A ping of a person is given up after 10 s.
 const PING_PATIENCE: Duration = Duration::from_secs(11);
 /// Two packets of one conversation are no further apart.
@@ -107,7 +105,7 @@ impl Judge {
     pub(crate) fn note_ways(&mut self, traffic: &Traffic) {
         for (transfer, unbroken) in traffic.transfers.iter().zip(&mut self.unbroken) {
             if !transfer.is_over() {
-                *unbroken &= self.reference.has_way(transfer.from, transfer.to)
+                *unbroken &= self.reference.has_good_way(transfer.from, transfer.to)
                     && self.reference.is_allowed(transfer.from, transfer.to);
             }
         }
@@ -194,7 +192,15 @@ impl Judge {
     pub(crate) fn finish(&mut self, judged: &mut Judged<'_>, now: Instant) {
         self.check_direct(judged, now);
         self.check_routes(judged, now);
-        self.check_packets(judged.traffic, now);
+        let (said, changes) = (&judged.traffic.said, &self.reference.changes);
+        let packets = packets::judge(said, &self.verdicts, changes, &self.names, now);
+        packets.into_iter().for_each(|violation| self.note(violation));
+        for stall in self.stalls(judged.traffic, now) {
+            if stall.had_way && stall.longest > STALL_MAX {
+                let (from, to) = (&self.names[stall.from], &self.names[stall.to]);
+                self.note(format!("the transfer of {from} to {to} stood still for {:?}", stall.longest));
+            }
+        }
         for member in judged.members {
             self.check_tables(member);
             self.check_probes(member, judged.members.len());
@@ -208,47 +214,6 @@ impl Judge {
         }
         let astray = judged.traffic.astray.clone();
         astray.into_iter().for_each(|what| self.note(what));
-    }
-
-    fn check_packets(&mut self, traffic: &Traffic, now: Instant) {
-        let changes = self.reference.changes.clone();
-        let overtaken = |at: Instant| {
-            let next = changes.iter().copied().find(|change| *change >= at).unwrap_or(now);
-            next.since(at) <= UNDER_WAY
-        };
-        let (mut lost, mut many, mut forbidden) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        for (said, verdict) in traffic.said.iter().zip(&self.verdicts) {
-            match verdict {
-                Verdict::Must if said.came.is_none() && !overtaken(said.at) => {
-                    let entry = lost.entry((said.from, said.to)).or_insert((0u32, said.at, said.at));
-                    *entry = (entry.0 + 1, entry.1, said.at);
-                }
-                Verdict::Many if !overtaken(said.at) => {
-                    let (count, came) = many.entry((said.from, said.to)).or_insert((0usize, 0usize));
-                    (*count, *came) = (*count + 1, *came + usize::from(said.came.is_some()));
-                }
-                Verdict::MustNot if said.came.is_some() => {
-                    forbidden.push((said.at, said.from, said.to));
-                }
-                Verdict::Must | Verdict::Many | Verdict::MustNot | Verdict::Open => {}
-            }
-        }
-        for (at, from, to) in forbidden {
-            let (at, from, to) = (clock(at), &self.names[from], &self.names[to]);
-            let violation = format!("{at}: a packet of {from} came to {to}, which no policy allows");
-            self.note(violation);
-        }
-        for ((from, to), (count, first, last)) in lost {
-            let (from, to, first, last) = (&self.names[from], &self.names[to], clock(first), clock(last));
-            let violation = format!("{first} to {last}: {count} packets of {from} did not come to {to}");
-            self.note(violation);
-        }
-        for ((from, to), (count, came)) in many {
-            if count >= MANY_MIN && came * 100 < count * MANY_PERCENT {
-                let (from, to) = (&self.names[from], &self.names[to]);
-                self.note(format!("only {came} of {count} packets of {from} came to {to}"));
-            }
-        }
     }
 
     /// Once all is quiet.

@@ -261,6 +261,13 @@ impl Reference {
         self.has_relay(a, b) || self.can_be_direct(a, b)
     }
 
+    /// Whether there is one on which neither chance nor a relay that stalls takes anything.
+    pub(crate) fn has_good_way(&self, a: usize, b: usize) -> bool {
+        let stalled = self.relays.values().any(|state| *state == RelayState::Stalled);
+        let lossy = [a, b].iter().any(|node| self.chain(*node).any(|link| link.loss != [0, 0]));
+        self.has_way(a, b) && !stalled && !lossy
+    }
+
     /// Whether the node runs and is awake.
     pub(crate) fn is_there(&self, node: usize) -> bool {
         let state = &self.nodes[node];

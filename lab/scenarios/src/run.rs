@@ -37,7 +37,7 @@ pub struct Stall {
     pub to: usize,
     /// The longest time without progress.
     pub longest: Duration,
-    /// Whether there was a way at every moment.
+    /// Whether there was a way at every moment, on which neither chance nor a relay that stalls takes anything.
     pub had_way: bool,
     /// How long it took; `None`: it did not end.
     pub done: Option<Duration>,
