@@ -3,12 +3,9 @@ site home nat apd/apd
 site work nat apd/apd
 node a in home
 node b in work
-at 10s talk a b for 80s every 50ms
-at 12s transfer a b 3500000
-at 25s relay 1 down
-at 45s expect flows a b
-at 50s relay 1 up
-at 55s relay 2 down
-at 80s expect flows a b
-at 89s expect stall a b 5s
-until 90s
+at 10s talk a b for 70s every 50ms
+at 12s transfer a b 3000000
+at 25s relay 2 down
+at 30s expect flows a b
+at 79s expect stall a b 3200ms
+until 80s

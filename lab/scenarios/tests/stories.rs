@@ -43,6 +43,7 @@ stories! {
     nat_rebinds
     nat_reboot_under_an_idle_node
     neighbours
+    one_side_stays_on_a_dead_path
     one_way_loss
     one_way_traffic
     person_pings
