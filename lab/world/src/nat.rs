@@ -43,7 +43,9 @@ struct Mapping {
     remote: Option<SocketAddr>,
     outside: SocketAddr,
     used_at: Instant,
-    /// Somebody asked for it: it lets everybody in, and lives until then.
+    /// Something came in by it.
+    is_answered: bool,
+    /// Somebody asked for it: it lets everybody in until then.
     granted_until: Option<Instant>,
 }
 
@@ -96,7 +98,7 @@ impl Nat {
         now: Instant,
         rng: &mut impl RngCore,
     ) -> Result<SocketAddr, Fate> {
-        let number = match self.granted_for(from, to, now) {
+        let number = match self.answered_for(from, to, now).or_else(|| self.granted_to(from, now)) {
             Some(number) => number,
             None => self.mapping_for(from, to, now, rng).ok_or(Fate::NoPort)?,
         };
@@ -119,8 +121,8 @@ impl Nat {
                 continue;
             };
             fate = Fate::Filtered;
-            let is_let_in = mapping.granted_until.is_some()
-                || self.let_in.is_alive(*number, remote, now, behaviour.filter_lifetime);
+            let is_let_in =
+                mapping.is_granted(now) || self.let_in.is_alive(*number, remote, now, behaviour.filter_lifetime);
             // Where ports are overloaded, several may fit: the one that spoke last gets it.
             if is_let_in && best.is_none_or(|(used_at, _)| mapping.used_at >= used_at) {
                 best = Some((mapping.used_at, *number));
@@ -129,10 +131,7 @@ impl Nat {
         let number = best.ok_or(fate)?.1;
         let mapping = self.mappings.get_mut(&number).ok_or(fate)?;
         let inside = mapping.inside;
-        if mapping.granted_until.is_some() {
-            // What answers must leave by the same endpoint, whatever the mapping behaviour is.
-            self.let_in.note(number, Some(from), now, behaviour.filter_lifetime);
-        }
+        mapping.is_answered = true;
         if behaviour.refresh == Refresh::Both {
             mapping.used_at = now;
             self.let_in.note(number, remote, now, behaviour.filter_lifetime);
@@ -189,13 +188,17 @@ impl Nat {
         }
     }
 
-    /// The requested mapping that a packet leaves by: where mappings do not depend on the other end, or to answer.
-    fn granted_for(&self, from: SocketAddr, to: SocketAddr, now: Instant) -> Option<u64> {
+    /// The mapping that a conversation under way has: nothing takes that away from it.
+    fn answered_for(&self, from: SocketAddr, to: SocketAddr, now: Instant) -> Option<u64> {
+        let number = *self.by_inside.get(&(from, self.behaviour.mapping.reduce(to)))?;
+        let mapping = self.mappings.get(&number)?;
+        (mapping.is_answered && mapping.is_alive(now, &self.behaviour)).then_some(number)
+    }
+
+    /// The requested mapping, by which new conversations leave whatever the mapping behaviour is (RFC 6887 section 11).
+    fn granted_to(&self, from: SocketAddr, now: Instant) -> Option<u64> {
         let number = *self.requested.get(&from)?;
-        self.mappings.get(&number).filter(|mapping| mapping.is_alive(now, &self.behaviour))?;
-        let fits = self.behaviour.mapping == Dependence::EndpointIndependent
-            || self.let_in.is_alive(number, Some(to), now, self.behaviour.filter_lifetime);
-        fits.then_some(number)
+        self.mappings.get(&number)?.is_granted(now).then_some(number)
     }
 
     fn mapping_for(&mut self, from: SocketAddr, to: SocketAddr, now: Instant, rng: &mut impl RngCore) -> Option<u64> {
@@ -208,7 +211,14 @@ impl Nat {
         }
         self.make_room(now)?;
         let outside = self.choose(from, to, now, rng)?;
-        let number = self.insert(Mapping { inside: from, remote, outside, used_at: now, granted_until: None });
+        let number = self.insert(Mapping {
+            inside: from,
+            remote,
+            outside,
+            used_at: now,
+            is_answered: false,
+            granted_until: None,
+        });
         self.by_inside.insert((from, remote), number);
         Some(number)
     }
@@ -323,7 +333,11 @@ impl Nat {
 
 impl Mapping {
     fn is_alive(&self, now: Instant, behaviour: &Behaviour) -> bool {
-        self.granted_until.map_or(now.since(self.used_at) < behaviour.lifetime, |until| now < until)
+        self.is_granted(now) || now.since(self.used_at) < behaviour.lifetime
+    }
+
+    fn is_granted(&self, now: Instant) -> bool {
+        self.granted_until.is_some_and(|until| now < until)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand_core::RngCore;
 use wattle_time::Instant;
 
+use super::Dependence::EndpointIndependent;
 use super::{Mapping, Nat, random_port};
 use crate::limits::{REQUESTED_LIFETIME, REQUESTED_MAPPINGS};
 
@@ -36,16 +37,14 @@ impl Nat {
     ) -> Result<Mapped, MappingRefused> {
         let lifetime = lifetime.min(REQUESTED_LIFETIME);
         let epoch = now.since(self.started_at);
-        let known = self.requested.get(&inside).copied();
-        let known =
-            known.filter(|number| self.mappings.get(number).is_some_and(|known| known.is_alive(now, &self.behaviour)));
-        if let Some(number) = known
+        if let Some(number) = self.known_for(inside, now)
             && let Some(mapping) = self.mappings.get_mut(&number)
         {
             let outside = mapping.outside;
             mapping.granted_until = Some(now + lifetime);
+            self.requested.insert(inside, number);
             if lifetime.is_zero() {
-                self.remove(number);
+                self.give_back(inside, number);
             }
             return Ok(Mapped { outside, lifetime, epoch });
         }
@@ -69,9 +68,28 @@ impl Nat {
             self.first_free(address, random_port(rng), now).ok_or(MappingRefused)?
         };
         let granted_until = Some(now + lifetime);
-        let number = self.insert(Mapping { inside, remote: None, outside, used_at: now, granted_until });
+        let number =
+            self.insert(Mapping { inside, remote: None, outside, used_at: now, is_answered: false, granted_until });
         self.requested.insert(inside, number);
         Ok(Mapped { outside, lifetime, epoch })
+    }
+
+    /// The mapping that the endpoint was granted, or where all of its packets leave by one, that one: it cannot have two.
+    fn known_for(&self, inside: SocketAddr, now: Instant) -> Option<u64> {
+        let dynamic = || self.by_inside.get(&(inside, None)).filter(|_| self.behaviour.mapping == EndpointIndependent);
+        let number = *self.requested.get(&inside).or_else(dynamic)?;
+        self.mappings.get(&number)?.is_alive(now, &self.behaviour).then_some(number)
+    }
+
+    /// A mapping that conversations have made is one of theirs again; others are gone.
+    fn give_back(&mut self, inside: SocketAddr, number: u64) {
+        if self.by_inside.get(&(inside, None)) != Some(&number) {
+            return self.remove(number);
+        }
+        self.requested.remove(&inside);
+        if let Some(mapping) = self.mappings.get_mut(&number) {
+            mapping.granted_until = None;
+        }
     }
 
     fn is_only_for(&self, outside: SocketAddr, inside: SocketAddr) -> bool {

@@ -153,8 +153,31 @@ fn a_requested_mapping_lets_everybody_in_until_it_runs_out() {
     let mapped = nat.request(at(INSIDE), 4000, seconds(60), NOW, &mut rng).unwrap();
     assert_eq!(mapped.outside, at("192.0.2.1:4000"));
     assert_eq!(nat.inbound(at(FAR), mapped.outside, NOW + seconds(59)), Ok(at(INSIDE)));
-    assert_eq!(nat.outbound(at(INSIDE), at(FAR), NOW + seconds(59), &mut rng), Ok(mapped.outside), "an answer");
     assert_eq!(nat.inbound(at(FAR), mapped.outside, NOW + seconds(60)), Err(Fate::NoMapping));
+}
+
+#[test]
+fn new_conversations_leave_by_the_requested_mapping_and_old_ones_keep_theirs() {
+    let (mut nat, mut rng) = (nat(behaviour(AddressAndPortDependent, AddressAndPortDependent)), rng());
+    let [far, other] = [at(FAR), at("198.51.100.2:1")];
+    let [old, unanswered] = [far, other].map(|to| nat.outbound(at(INSIDE), to, NOW, &mut rng).unwrap());
+    assert_eq!(nat.inbound(far, old, NOW), Ok(at(INSIDE)));
+    let mapped = nat.request(at(INSIDE), 4000, seconds(60), NOW, &mut rng).unwrap().outside;
+    assert_ne!(unanswered, mapped);
+    let mut outside = |to| nat.outbound(at(INSIDE), to, NOW, &mut rng).unwrap();
+    assert_eq!([outside(far), outside(other), outside(at("198.51.100.3:1"))], [old, mapped, mapped]);
+}
+
+#[test]
+fn where_all_packets_leave_by_one_port_that_is_the_one_that_is_granted() {
+    let (mut nat, mut rng) = (nat(behaviour(EndpointIndependent, AddressAndPortDependent)), rng());
+    let before = nat.outbound(at(INSIDE), at(FAR), NOW, &mut rng).unwrap();
+    let stranger = at("198.51.100.9:9");
+    assert_eq!(nat.request(at(INSIDE), 4000, seconds(60), NOW, &mut rng).unwrap().outside, before);
+    assert_eq!(nat.inbound(stranger, before, NOW), Ok(at(INSIDE)));
+    nat.request(at(INSIDE), 4000, Duration::ZERO, NOW, &mut rng).unwrap();
+    assert_eq!(nat.inbound(stranger, before, NOW), Err(Fate::Filtered));
+    assert_eq!(nat.outbound(at(INSIDE), at(FAR), NOW, &mut rng), Ok(before));
 }
 
 #[test]
