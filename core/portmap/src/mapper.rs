@@ -1,5 +1,8 @@
 //! The one mapping: finding somebody who makes it, keeping it, giving it back.
 
+mod answers;
+mod calls;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
@@ -7,12 +10,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use wattle_time::{Deadline, Instant, earliest};
 
-use crate::igd::{CONFLICT, Call, Igd, ONLY_PERMANENT, Outcome};
-use crate::limits::{
-    ANNOUNCEMENT_MIN, HTTP_MAX, LIFETIME, LIFETIME_MAX, LIFETIME_MIN, NOTHING_FOUND, PORTS_TRIED_MAX, REFRESH_MIN,
-    TRIES,
-};
-use crate::out::{Event, HttpId, HttpRequest, Out};
+use crate::igd::{Call, Igd};
+use crate::limits::{LIFETIME, LIFETIME_MAX, LIFETIME_MIN, NOTHING_FOUND, REFRESH_MIN, TRIES};
+use crate::out::{Event, HttpId, Out};
 use crate::ssdp::{self, Page};
 use crate::trust::is_outside;
 use crate::{ROUTER_PORT, pcp, pmp};
@@ -317,78 +317,6 @@ impl Mapper {
         }
     }
 
-    fn handle_pcp(&mut self, response: pcp::Response, gateway: Gateway, now: Instant, out: &mut Out) {
-        let asked = matches!(self.phase, Phase::Asking { .. } | Phase::Calling { .. }) && self.allowed.pcp;
-        match response {
-            pcp::Response::Announced { epoch } => self.note_epoch(0, epoch, now, out),
-            pcp::Response::Mapped {
-                result: 0,
-                epoch,
-                lifetime,
-                nonce,
-                internal_port,
-                external: (Some(address), port),
-            } if asked && nonce == self.nonce && internal_port == gateway.own.port() && lifetime > 0 => {
-                self.note_seen(Seen { pcp: Some(true), ..self.seen }, out);
-                self.epochs[0] = Some((epoch, now));
-                if !self.grant(Protocol::Pcp, SocketAddrV4::new(address, port), lifetime, now, out) {
-                    self.refuse_pcp(gateway, out);
-                }
-            }
-            pcp::Response::Mapped { result: 1.., nonce, .. } if asked && nonce == self.nonce => {
-                self.note_seen(Seen { pcp: Some(true), ..self.seen }, out);
-                self.refuse_pcp(gateway, out);
-            }
-            pcp::Response::Mapped { .. } | pcp::Response::Refused => {}
-        }
-    }
-
-    fn handle_pmp(&mut self, response: pmp::Response, gateway: Gateway, now: Instant, out: &mut Out) {
-        let asked = matches!(self.phase, Phase::Asking { .. });
-        match response {
-            pmp::Response::Address { result: 0, epoch, external } => {
-                self.note_seen(Seen { pmp: Some(true), ..self.seen }, out);
-                if asked && self.allowed.pmp {
-                    self.epochs[1] = Some((epoch, now));
-                    let is_first = self.answers.external.replace(external).is_none();
-                    if is_first && (self.answers.pcp_refused || !self.allowed.pcp) {
-                        self.ask_pmp_mapping(gateway, out);
-                    }
-                } else {
-                    self.note_epoch(1, epoch, now, out);
-                }
-            }
-            pmp::Response::Mapped { result: 0, internal_port, external_port, lifetime, .. }
-                if asked && self.allowed.pmp && internal_port == gateway.own.port() && lifetime > 0 =>
-            {
-                // The address is that of the question before: an answer without one was not asked for.
-                if let Some(external) = self.answers.external {
-                    let external = SocketAddrV4::new(external, external_port);
-                    self.grant(Protocol::Pmp, external, lifetime, now, out);
-                }
-            }
-            // The answer of routers that know NAT-PMP only to a PCP request (RFC 6887 appendix A).
-            pmp::Response::Refused | pmp::Response::Mapped { result: 1.., .. } if asked => {
-                self.note_seen(Seen { pcp: Some(self.seen.pcp.unwrap_or(false)), ..self.seen }, out);
-                self.refuse_pcp(gateway, out);
-            }
-            pmp::Response::Refused | pmp::Response::Mapped { .. } | pmp::Response::Address { .. } => {}
-        }
-    }
-
-    fn refuse_pcp(&mut self, gateway: Gateway, out: &mut Out) {
-        let is_new = !std::mem::replace(&mut self.answers.pcp_refused, true);
-        if is_new && self.answers.external.is_some() {
-            self.ask_pmp_mapping(gateway, out);
-        }
-    }
-
-    fn ask_pmp_mapping(&self, gateway: Gateway, out: &mut Out) {
-        let (port, wish) = (gateway.own.port(), self.wish(gateway));
-        let request = pmp::ask_mapping(port, wish, seconds(LIFETIME));
-        out.transmits.push((SocketAddrV4::new(gateway.router, ROUTER_PORT), request.to_vec()));
-    }
-
     /// The external port to ask for: the one that peers know, else our own.
     fn wish(&self, gateway: Gateway) -> u16 {
         self.held.map_or(gateway.own.port(), |held| held.mapping.external.port())
@@ -396,75 +324,6 @@ impl Mapper {
 
     fn pcp_request(&self, gateway: Gateway, lifetime: u32) -> Vec<u8> {
         pcp::ask_mapping(*gateway.own.ip(), &self.nonce, gateway.own.port(), self.wish(gateway), lifetime)
-    }
-
-    /// A router that was restarted has forgotten its mappings: its epoch begins anew (RFC 6887 section 8.5).
-    fn note_epoch(&mut self, which: usize, epoch: u32, now: Instant, out: &mut Out) {
-        let Some(last) = self.epochs.get_mut(which) else { return };
-        let has_forgotten = last.replace((epoch, now)).is_none_or(|(before, at)| {
-            let passed = now.since(at).as_secs() * 7 / 8;
-            u64::from(epoch) + 2 < u64::from(before) + passed
-        });
-        let may = self.begun.is_none_or(|begun| now.since(begun) >= ANNOUNCEMENT_MIN);
-        if has_forgotten && may && matches!(self.phase, Phase::Resting { .. }) {
-            self.begin(true, now, out);
-        }
-    }
-
-    fn call(&mut self, step: Step, doubt: bool, now: Instant, out: &mut Out) {
-        let Some(gateway) = self.gateway else { return };
-        let (page, action) = match (&step, &self.igd) {
-            (Step::Describe(page), _) => (page.clone(), None),
-            (_, None) => return self.fail(doubt, now, out),
-            (Step::Address, Some(igd)) => (igd.control.clone(), Some(igd.request(Call::ExternalAddress))),
-            (Step::Map { port, lifetime, .. }, Some(igd)) => {
-                let call = Call::Map { own: gateway.own, external_port: *port, lifetime: *lifetime };
-                (igd.control.clone(), Some(igd.request(call)))
-            }
-        };
-        let id = self.request(page, action, out);
-        self.phase = Phase::Calling { step, id, ends: now + HTTP_MAX, doubt };
-    }
-
-    fn request(&mut self, page: Page, action: Option<(String, String)>, out: &mut Out) -> HttpId {
-        self.http += 1;
-        let id = HttpId(self.http);
-        out.requests.push(HttpRequest { id, to: page.at, path: page.path, action });
-        id
-    }
-
-    fn proceed(&mut self, step: Step, answer: &[u8], doubt: bool, now: Instant, out: &mut Out) {
-        let Some(gateway) = self.gateway else { return };
-        match (step, Outcome::read(answer)) {
-            (Step::Describe(page), _) => match Igd::find(answer, &page) {
-                Some(igd) => {
-                    self.igd = Some(igd);
-                    self.note_seen(Seen { upnp: Some(true), ..self.seen }, out);
-                    self.call(Step::Address, doubt, now, out);
-                }
-                None => self.fail_call(doubt, now, out),
-            },
-            (Step::Address, Outcome::Address(external)) if self.is_plausible(external, out) => {
-                let port = self.wish(gateway);
-                self.call(Step::Map { external, port, lifetime: seconds(LIFETIME), tried: 0 }, doubt, now, out);
-            }
-            (Step::Map { external, port, lifetime, .. }, Outcome::Mapped(chosen)) => {
-                let external = SocketAddrV4::new(external, chosen.unwrap_or(port));
-                // What never ends is asked for again all the same: the router may be restarted.
-                let lifetime = if lifetime == 0 { seconds(LIFETIME) } else { lifetime };
-                if !self.grant(Protocol::Upnp, external, lifetime, now, out) {
-                    self.fail_call(doubt, now, out);
-                }
-            }
-            (Step::Map { external, port, lifetime: 1.., tried }, Outcome::Fault(ONLY_PERMANENT)) => {
-                self.call(Step::Map { external, port, lifetime: 0, tried }, doubt, now, out);
-            }
-            (Step::Map { external, lifetime, tried, .. }, Outcome::Fault(CONFLICT)) if tried < PORTS_TRIED_MAX => {
-                let port = 1024 + (self.rng.next_u32() % (65_536 - 1024)) as u16;
-                self.call(Step::Map { external, port, lifetime, tried: tried + 1 }, doubt, now, out);
-            }
-            (Step::Address | Step::Map { .. }, _) => self.fail_call(doubt, now, out),
-        }
     }
 
     fn is_plausible(&self, external: Ipv4Addr, out: &mut Out) -> bool {
@@ -497,16 +356,6 @@ impl Mapper {
             out.events.push(Event::MappingChanged(Some(mapping)));
         }
         true
-    }
-
-    /// HTTP led nowhere. What was known of the router may be out of date.
-    fn fail_call(&mut self, doubt: bool, now: Instant, out: &mut Out) {
-        if self.igd.take().is_some() && self.held.is_some() && doubt {
-            self.lose(out);
-            self.begin(false, now, out);
-        } else {
-            self.fail(doubt, now, out);
-        }
     }
 
     /// Nobody maps ports here, or nobody does now.

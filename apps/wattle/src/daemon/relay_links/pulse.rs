@@ -10,9 +10,9 @@ use wattle_time::Instant;
 /// Relays write a keepalive every 60 to 65 s; one is missed.
 const QUIET_MAX: Duration = Duration::from_secs(70);
 /// A relay that was not heard for so long is asked before it gets more traffic.
-const QUIET_UNDER_TRAFFIC_MAX: Duration = Duration::from_secs(5);
+const QUIET_UNDER_TRAFFIC_MAX: Duration = Duration::from_secs(2);
 /// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// How long it may take after a network change, when people wait for their connections to go on.
 const ANSWER_AFTER_CHANGE_MAX: Duration = Duration::from_secs(2);
 
