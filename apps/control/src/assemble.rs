@@ -40,7 +40,13 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let store = Store::open(&settings.data.join("control.db")).await?;
 
     let identity = match &settings.tls {
-        Some(files) => Some(ServerIdentity::from_pem_files(&files.certificate, &files.key)?),
+        Some(files) => {
+            let identity = ServerIdentity::from_pem_files(&files.certificate, &files.key)?;
+            // Behind one port with the relay: who dials that learns its key on the way.
+            let has_relay = settings.relay.as_ref().is_some_and(|place| place.listen.is_none());
+            let key = has_relay.then(|| relay::kept_key(&settings.data)).transpose()?;
+            Some(key.map_or(Ok(identity.clone()), |key| identity.announcing(&key.public()))?)
+        }
         None => None,
     };
     let server = Server::bind(settings.listen, identity.as_ref()).await?;

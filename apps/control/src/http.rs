@@ -72,7 +72,7 @@ pub(crate) fn outer(site: Arc<Site>, relay: Option<RelayHandle>) -> Router {
         .with_state(site);
     match relay {
         Some(relay) => router.merge(wattle_relay_io::http::router(relay, names)),
-        None => router,
+        None => router.merge(wattle_relay_io::http::captive_portal_router()),
     }
 }
 

@@ -35,7 +35,7 @@ impl RelaySockets {
     pub(crate) async fn bind(place: &RelayPlace, folder: &Path, main_port: u16) -> anyhow::Result<Self> {
         let (server, pin, relay_port) = match place.listen {
             Some(address) => {
-                let identity = kept_identity(folder, &place.host)?;
+                let identity = kept_identity(folder, &place.host)?.announcing(&kept_key(folder)?.public())?;
                 let server = Server::bind(address, Some(&identity))
                     .await
                     .context("the relay has no port (--relay-listen chooses one, --no-relay does without)")?;
@@ -52,6 +52,7 @@ impl RelaySockets {
             host: place.host.clone(),
             relay_port,
             stun_port: Some(stun.local_addr()?.port()),
+            plain_http: false,
             pin,
         };
         Ok(Self { server, stun, place })
@@ -127,7 +128,7 @@ fn kept_identity(folder: &Path, host: &str) -> anyhow::Result<ServerIdentity> {
 }
 
 /// The key by which clients know this relay.
-fn kept_key(folder: &Path) -> anyhow::Result<NodePrivate> {
+pub(crate) fn kept_key(folder: &Path) -> anyhow::Result<NodePrivate> {
     let mut file = StateFile::open(folder.join("relay.key"))?;
     match file.contents() {
         Some(text) => std::str::from_utf8(text)

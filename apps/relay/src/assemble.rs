@@ -34,7 +34,12 @@ pub(crate) async fn serve(flags: Serve) -> anyhow::Result<()> {
     let config = Config { key: kept::relay_key(&flags.data)?, admission, rate };
     let relay = RelayHandle::new(config, verify).context("the system gives no randomness")?;
 
-    let server = Server::bind(flags.listen, identity.as_ref().map(|identity| &identity.tls)).await?;
+    let announcing = identity.as_ref().map(|identity| identity.tls.announcing(&relay.public_key())).transpose()?;
+    let server = Server::bind(flags.listen, announcing.as_ref()).await?;
+    let plain = match flags.captive_portal {
+        Some(address) => Some(Server::bind(address, None).await?),
+        None => None,
+    };
     let stun = if flags.no_stun { None } else { Some(bind_stun(&flags).await?) };
 
     let host = names.first().cloned().unwrap_or_default();
@@ -48,6 +53,7 @@ pub(crate) async fn serve(flags: Serve) -> anyhow::Result<()> {
             Some(socket) => Some(socket.local_addr()?.port()),
             None => None,
         },
+        plain_http: flags.captive_portal.is_some_and(|address| address.port() == 80),
         pin: identity.as_ref().and_then(|identity| identity.pin.clone()),
     };
     announce(&flags, &relay, &server, stun.as_ref(), &place)?;
@@ -58,6 +64,9 @@ pub(crate) async fn serve(flags: Serve) -> anyhow::Result<()> {
     }
     let (stop, stopped) = watch::channel(false);
     let router = http::router(&relay, BootstrapNames::new(flags.bootstrap_names));
+    if let Some(plain) = plain {
+        tokio::spawn(plain.serve(wattle_relay_io::http::captive_portal_router(), until(stopped.clone())));
+    }
     let serving = tokio::spawn(server.serve(router, until(stopped)));
 
     told_to_stop().await?;

@@ -50,6 +50,10 @@ struct Serve {
     /// Where to answer STUN, over UDP.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:3478")]
     stun: SocketAddr,
+    /// Where to answer over plain HTTP whether a captive portal is in the way; port 80 stands in the DERP map. Without it,
+    /// nowhere.
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "plain_http")]
+    captive_portal: Option<SocketAddr>,
     /// Do not answer STUN.
     #[arg(long)]
     no_stun: bool,

@@ -20,9 +20,14 @@ pub fn router(relay: RelayHandle, names: BootstrapNames) -> Router {
         .with_state(relay)
         .route("/derp/probe", get(probe))
         .route("/derp/latency-check", get(probe))
-        .route("/generate_204", get(captive_portal::no_content))
         .route("/robots.txt", get(robots))
+        .merge(captive_portal_router())
         .merge(bootstrap_dns::router(names))
+}
+
+/// Only what finds captive portals: for a plain port beside one with TLS. Something in between changes what is plain.
+pub fn captive_portal_router() -> Router {
+    Router::new().route("/generate_204", get(captive_portal::no_content))
 }
 
 /// Clients that cannot use UDP time this request to learn how far we are.

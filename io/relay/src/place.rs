@@ -19,6 +19,8 @@ pub struct Place {
     pub relay_port: u16,
     /// Its STUN port, if it answers STUN.
     pub stun_port: Option<u16>,
+    /// Whether port 80 of the host answers plain HTTP, by which nodes notice captive portals.
+    pub plain_http: bool,
     /// `sha256-raw:` and the hash of its certificate, when no authority vouches for that.
     pub pin: Option<String>,
 }
@@ -38,6 +40,7 @@ impl Place {
             ipv6: address.map(|address| Some(address).filter(IpAddr::is_ipv6)),
             stun_port: self.stun_port,
             derp_port: self.relay_port,
+            can_port_80: self.plain_http,
             ..DerpNode::default()
         };
         let (code, name) = (self.code.clone(), self.name.clone());
@@ -58,10 +61,12 @@ mod tests {
             host: "192.0.2.1".to_owned(),
             relay_port: 3340,
             stun_port: None,
+            plain_http: true,
             pin: Some("sha256-raw:00".to_owned()),
         };
         let node = place.to_region().nodes.remove(0);
         assert_eq!((node.ipv4, node.ipv6), (Some("192.0.2.1".parse().ok()), Some(None)));
+        assert!(node.can_port_80);
         assert_eq!((node.derp_port, node.stun_port, node.cert_name.as_str()), (3340, None, "sha256-raw:00"));
         place.host = "relay.example.com".to_owned();
         let node = place.to_region().nodes.remove(0);
