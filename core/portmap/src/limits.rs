@@ -16,8 +16,9 @@ pub(crate) const TRIES: [Duration; 3] =
 pub(crate) const HTTP_MAX: Duration = Duration::from_secs(5);
 /// A network whose router knows none of it is asked again after this long (`trustServiceStillAvailableDuration`).
 pub(crate) const NOTHING_FOUND: Duration = Duration::from_secs(600);
-/// A mapping that is in use is asked for again at most this often.
-pub(crate) const REFRESH_MIN: Duration = Duration::from_secs(60);
+/// A mapping that is in use is asked for again at most this often: once for each measurement of our network. Not every
+/// router says that it was restarted.
+pub(crate) const REFRESH_MIN: Duration = Duration::from_secs(15);
 /// A router that announces one restart after the other is heard this often.
 pub(crate) const ANNOUNCEMENT_MIN: Duration = Duration::from_secs(2);
 /// The largest description of a router that is read.
