@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::HttpRequest;
 
 const START: Instant = Instant::from_nanos(1_000_000_000_000);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
