@@ -166,16 +166,22 @@ pub fn measure(from: &Node, to: &Node, patience: Duration) -> anyhow::Result<Rea
     let underlay = Underlay::watch(&from.host)?;
     let pinger = Pinger::start(from, to)?;
     let started = Instant::now();
-    let settled = || underlay.direct().both_ways().is_some_and(|at| at.elapsed() > PROOF * 2);
-    while started.elapsed() < patience && !settled() {
+    // Data has gone both ways for a while and still does: on a busy machine all may stand still for a moment.
+    let settled = || {
+        let seen = underlay.direct();
+        seen.both_ways().is_some_and(|at| at.elapsed() > PROOF * 2) && seen.since(Instant::now() - PROOF)
+    };
+    let mut is_direct = settled();
+    while !is_direct && started.elapsed() < patience {
         std::thread::sleep(LOOK);
+        is_direct = settled();
     }
-    let proof = Instant::now() - PROOF;
-    let path = if underlay.direct().since(proof) {
+    let proof = Instant::now() - PROOF * 4;
+    let path = if is_direct {
         Path::Direct
     } else if underlay.peer_relay().since(proof) {
         Path::PeerRelay
-    } else if pinger.answered_since(proof - PROOF * 2) {
+    } else if pinger.answered_since(proof) {
         Path::Relay
     } else {
         Path::None
