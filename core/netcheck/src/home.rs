@@ -61,23 +61,30 @@ impl Home {
             return;
         }
         self.down.retain(|region, since| map.regions.contains_key(region) && now.since(*since) < DOWN);
+        let leaves = current.is_some_and(|current| self.down.contains_key(&current));
         let nearest = map
             .regions
             .keys()
-            .filter(|region| may_be_home(map, **region) && !self.down.contains_key(region))
+            .filter(|region| may_be_home(map, **region))
+            // Who has to leave takes one that was down earlier rather than none.
+            .filter(|region| if leaves { current != Some(**region) } else { !self.down.contains_key(region) })
             // One that has not answered this time may be gone, however near it was.
             .filter(|region| report.region_latencies.contains_key(region))
-            .filter_map(|region| Some((self.recent_best(map, *region)?, *region)))
-            .min();
+            .filter_map(|region| Some((self.down.get(region).copied(), self.recent_best(map, *region)?, *region)))
+            .min()
+            .map(|(_, latency, region)| (latency, region));
         self.region = match (current, nearest) {
             (None, None) => fallback(map, node),
             (Some(current), None) => Some(current),
             (None, Some((_, nearest))) => Some(nearest),
-            (Some(current), Some((_, nearest))) if self.down.contains_key(&current) => Some(nearest),
+            (Some(_), Some((_, nearest))) if leaves => Some(nearest),
             (Some(current), Some((gained, nearest))) => {
                 Some(if self.stays(map, report, current, gained, now) { current } else { nearest })
             }
         };
+        if let Some(region) = self.region.filter(|region| current != Some(*region)) {
+            self.down.remove(&region);
+        }
     }
 
     /// Whether a region as near as `gained` is not worth leaving the current one for.
@@ -190,6 +197,12 @@ mod tests {
         assert_eq!(home.region(), Some(RegionId(3)));
         home.choose(&map(), &all, &NODE, true, at(100));
         assert_eq!(home.region(), Some(RegionId(3)), "STUN answers, but the relay was down");
+        home.note_down(RegionId(3), at(200));
+        let others = report(&[(1, 10), (3, 20)]);
+        home.choose(&map(), &others, &NODE, true, at(200));
+        assert_eq!(home.region(), Some(RegionId(1)), "one that was down is better than one that is");
+        home.choose(&map(), &others, &NODE, true, at(201));
+        assert_eq!(home.region(), Some(RegionId(1)), "and it gets another chance");
         home.note_open(RegionId(1));
         let far = report(&[(1, 10), (3, 90)]);
         home.choose(&map(), &far, &NODE, true, at(1000));

@@ -18,7 +18,7 @@ use crate::plan::{self, Family};
 use crate::report::Mapping;
 use crate::resolved::{Names, Target};
 use crate::run::{Run, Step};
-use crate::timing::{ACTIVE, FULL_INTERVAL, PERIOD_MAX, PERIOD_MIN, RETRIES, RUN_SPACING_MIN};
+use crate::timing::{ACTIVE, FULL_INTERVAL, HOMELESS_PATIENCE, PERIOD_MAX, PERIOD_MIN, RETRIES, RUN_SPACING_MIN};
 use crate::{Event, LocalNetwork, Out, PortMapping, Report, Transmit};
 
 /// Finds out what our own network is like.
@@ -36,6 +36,8 @@ pub struct Netcheck {
     started_at: Option<Instant>,
     endpoints: Vec<Endpoint>,
     recent: Recent,
+    /// The home's relay is down: the next run ends soon after the first answer.
+    is_homeless: bool,
     mapping: Mapping,
     captive_portal: Option<bool>,
     active_at: Option<Instant>,
@@ -78,6 +80,7 @@ impl Netcheck {
             started_at: None,
             endpoints: Vec::new(),
             recent: Recent::default(),
+            is_homeless: false,
             mapping: Mapping::default(),
             captive_portal: None,
             active_at: None,
@@ -142,7 +145,10 @@ impl Netcheck {
         if let Some(report) = self.report.clone() {
             self.choose_home(&report, now, out);
         }
+        // A run under way may be asking the dead region only, and would wait for it.
+        self.run = None;
         self.full_at = None;
+        self.is_homeless = true;
         self.refresh(now, out);
     }
 
@@ -287,7 +293,8 @@ impl Netcheck {
         if !probes.is_empty() {
             self.started_at = Some(now);
         }
-        self.run = Some(Run::new(probes, full, now));
+        let patience = std::mem::take(&mut self.is_homeless).then_some(HOMELESS_PATIENCE);
+        self.run = Some(Run::new(probes, full, patience, now));
     }
 
     fn send_due(&mut self, now: Instant, out: &mut Out) {

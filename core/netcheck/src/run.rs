@@ -31,6 +31,8 @@ pub(crate) struct Run {
     first_v4: Option<(SocketAddr, SocketAddr)>,
     slowest: Duration,
     enough_at: Option<Instant>,
+    /// One answer is enough, and so much more time for others.
+    patience: Option<Duration>,
     /// Regions asked over HTTPS that have not answered; `None` while UDP is not given up.
     https: Option<BTreeSet<RegionId>>,
 }
@@ -57,7 +59,8 @@ pub(crate) enum Step {
 }
 
 impl Run {
-    pub(crate) fn new(planned: Vec<Probe>, full: bool, now: Instant) -> Self {
+    /// With `patience` one answer is enough, and so much more time for others.
+    pub(crate) fn new(planned: Vec<Probe>, full: bool, patience: Option<Duration>, now: Instant) -> Self {
         Self {
             full,
             started: now,
@@ -70,6 +73,7 @@ impl Run {
             first_v4: None,
             slowest: Duration::ZERO,
             enough_at: None,
+            patience,
             https: None,
         }
     }
@@ -132,6 +136,9 @@ impl Run {
             }
         }
         let answered = self.report.region_latencies.len();
+        if let Some(patience) = self.patience {
+            self.enough_at.get_or_insert(now + patience);
+        }
         if self.enough_at.is_none() && answered >= ENOUGH_REGIONS.min(self.asked.len()) {
             // Others that are about as near get the chance to answer too.
             self.enough_at = Some(now + if self.full { self.slowest * 2 } else { self.slowest });

@@ -41,6 +41,8 @@ pub const HOME_GAIN_MIN: Duration = Duration::from_millis(10);
 pub const FRAME_FRESH: Duration = Duration::from_secs(8);
 /// How long a region is not taken as home after its relay could not be reached, unless it is reached meanwhile.
 pub const DOWN: Duration = Duration::from_secs(300);
+/// Who has lost its home waits so long for more answers after the first.
+pub const HOMELESS_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a reflexive endpoint is told after it was last seen (`endpointTrackerLifetime`).
 pub const RECENT: Duration = Duration::from_secs(310);
 /// After this long a relay's name is looked up again; the old addresses serve until then.

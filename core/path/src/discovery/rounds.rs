@@ -140,11 +140,15 @@ impl Discovery {
         Some(())
     }
 
-    /// Whether a ping to the address has been waiting for so long.
+    /// Whether a ping to the address has been waiting for so long, and no later one was answered.
     pub(super) fn heartbeat_is_late(&self, address: &SocketAddr, patience: Duration, now: Instant) -> bool {
-        self.pings
-            .iter()
-            .any(|ping| ping.to == Way::Udp(*address) && !ping.padded && now.since(ping.sent_at) >= patience)
+        let answered = self.candidates.get(address).and_then(|candidate| candidate.answered_at);
+        self.pings.iter().any(|ping| {
+            ping.to == Way::Udp(*address)
+                && !ping.padded
+                && now.since(ping.sent_at) >= patience
+                && answered.is_none_or(|answered| answered < ping.sent_at)
+        })
     }
 
     /// Gives up pings that nobody answered. A nominated path that is not trusted any more and does not answer is none.

@@ -130,7 +130,14 @@ impl Discovery {
                 self.watch.pace = QUESTION_PACE;
             }
             // Where disco has been silent for long and data comes all the same, its silence is no news.
-            let pace = if silent || !self.is_mute(&best.address, now) { self.watch.pace } else { HEARTBEAT };
+            let pace = if silent && heard > self.watch.asked_at {
+                // It is another silence than the one that was asked about.
+                LOOK
+            } else if silent || !self.is_mute(&best.address, now) {
+                self.watch.pace
+            } else {
+                HEARTBEAT
+            };
             if (silent || is_late) && self.watch.is_rested(pace, now) {
                 self.question(around);
             } else if self.watch.is_curious(now) {

@@ -264,6 +264,21 @@ fn when_a_path_dies_data_goes_by_the_relay_after_a_second() {
 }
 
 #[test]
+fn pings_that_were_lost_at_the_start_are_no_news_later() {
+    let mut scene = Scene::new(&[(DIRECT, DEAD)]);
+    scene.run(100);
+    scene.set(DIRECT, GOOD);
+    handle(&mut scene.paths, udp(DIRECT), 5, &ping(5), scene.now).into_iter().for_each(|transmit| {
+        scene.carry(Out { transmits: vec![transmit], ..Out::default() });
+    });
+    scene.run(1500);
+    assert!(scene.is_direct());
+    let sealed = scene.sealed;
+    scene.run(10_000);
+    assert_eq!(scene.sealed, sealed, "nothing is wrong, so nothing is asked");
+}
+
+#[test]
 fn when_only_data_is_stopped_the_path_is_left_within_seconds_and_tried_again_later() {
     let mut scene = Scene::direct();
     scene.set(DIRECT, DISCO_ONLY);
