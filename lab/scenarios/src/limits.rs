@@ -28,9 +28,9 @@ pub const EVENTS_MAX: u64 = 20_000_000;
 pub const WAKES_AT_ONCE_MAX: u32 = 50;
 /// Datagrams of a node in a minute that look for ways (disco, STUN, handshakes, small sealed messages) ...
 pub const PROBES_PER_MINUTE: u32 = 60;
-/// ... and for each other node. A heartbeat and its answer every 3 s make 40; rounds over some candidates, calls and
-/// probes of an uncertain path the rest.
-pub const PROBES_PER_PEER_MINUTE: u32 = 180;
+/// ... and for each other node. A heartbeat and its answer every 3 s make 40; a path that dies again and again is
+/// searched for every 2 s, which is a ping to each of a handful of candidates, a call and their answers.
+pub const PROBES_PER_PEER_MINUTE: u32 = 300;
 /// Violations of one run that are told: the first say enough.
 pub const VIOLATIONS_MAX: usize = 20;
 /// Sessions that a node may hold with one peer: the last, the current and the next one (WireGuard paper, 6.3), and one

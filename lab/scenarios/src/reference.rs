@@ -197,7 +197,10 @@ impl Reference {
             let receiver = &self.nodes[to];
             let heard = receiver.contact.is_some_and(|since| now.since(since) >= BACK_WITHIN);
             let old = now.since(self.policy_at.max(self.changed_at)) >= TOLD_WITHIN;
-            return if heard && old { Verdict::MustNot } else { Verdict::Open };
+            // A NAT that forgot cut the connection to the server too, which shows when the silence has lasted.
+            let forgot = self.sites_of(to).filter_map(|site| self.forgot_at.get(&site)).max();
+            let cut = forgot.is_some_and(|forgot| now.since(*forgot) < SILENCE_NOTICED_WITHIN);
+            return if heard && old && !cut { Verdict::MustNot } else { Verdict::Open };
         }
         let lossy = [from, to].iter().any(|node| self.chain(*node).any(|link| link.loss != [0, 0]));
         let mut bound = if lossy { DELIVERED_WITHIN_LOSSY } else { DELIVERED_WITHIN };
