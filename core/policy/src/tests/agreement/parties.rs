@@ -88,9 +88,10 @@ proptest! {
     }
 }
 
-/// Nothing is said of TSMP, which always gets through, and of routers of networks that hold their own address.
+/// Nothing is said of TSMP, which always gets through, and of routers: what a rule lets through them with `via` it lets to
+/// their own addresses too.
 fn is_plain(packet: Packet, other: &Spec) -> bool {
-    packet.protocol != 99 && !other.routes.iter().any(|route| route.prefix_len() > 0 && route.contains(&packet.to))
+    packet.protocol != 99 && other.routes.iter().all(|route| route.prefix_len() == 0)
 }
 
 /// What a cell says: of one's own, only what others may not do as well.
