@@ -9,7 +9,7 @@ use crate::cookie::Cookie;
 use crate::handshake::Attempt;
 use crate::limits::{
     REKEY_AFTER_MESSAGES, REKEY_AFTER_TIME, REKEY_ATTEMPT_TIME, REKEY_ON_RECEIVE_AFTER, STAGED_BYTES_TOTAL,
-    STAGED_PACKETS_PER_PEER,
+    STAGED_PACKETS_PER_PEER, UNANSWERED_TIMEOUT,
 };
 use crate::mac::{ReceiverKeys, Tag};
 use crate::noise::Psk;
@@ -37,6 +37,8 @@ pub(crate) struct Peer {
     sessions: Sessions,
     staged: VecDeque<Vec<u8>>,
     timers: Timers,
+    /// When the counters of the fast halves were last read.
+    counted_at: Option<Instant>,
     /// Bytes of sessions that are gone.
     sent_bytes: u64,
     received_bytes: u64,
@@ -61,6 +63,7 @@ impl Peer {
             sessions: Sessions::default(),
             staged: VecDeque::new(),
             timers: Timers::default(),
+            counted_at: None,
             sent_bytes: 0,
             received_bytes: 0,
             scheduled: None,
@@ -116,11 +119,27 @@ impl Peer {
         self.continue_handshake(ours, now, out);
     }
 
+    /// Looks because something is due, not because of traffic. What the fast halves did within the second after their last
+    /// report is still uncounted; when that is long ago it must not pass for traffic of now, and renew keys that nobody uses.
+    pub(crate) fn look_when_due(&mut self, ours: &mut Ours, now: Instant, out: &mut Out) {
+        if self.counted_at.is_some_and(|counted| now.since(counted) >= UNANSWERED_TIMEOUT) {
+            let Totals { received, .. } = self.take_counts();
+            // An answer is one, however late it is read.
+            self.timers.observe(Totals { received, ..Totals::default() }, now);
+        }
+        self.look(ours, now, out);
+    }
+
     /// Takes in what the fast halves did since the last time.
     fn count(&mut self, now: Instant) -> Totals {
-        let since = self.sessions.all_mut().map(Session::look).fold(Totals::default(), Totals::plus);
+        self.counted_at = Some(now);
+        let since = self.take_counts();
         self.timers.observe(since, now);
         since
+    }
+
+    fn take_counts(&mut self) -> Totals {
+        self.sessions.all_mut().map(Session::look).fold(Totals::default(), Totals::plus)
     }
 
     /// Whether traffic is on keys that should be replaced while they still work.

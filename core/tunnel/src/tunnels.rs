@@ -174,7 +174,7 @@ impl Tunnels {
             self.schedule.pop_first();
             if let Some(peer) = self.peers.get_mut(&key) {
                 peer.scheduled = None;
-                peer.look(&mut self.ours, now, out);
+                peer.look_when_due(&mut self.ours, now, out);
                 reschedule(peer, &mut self.schedule);
             }
         }

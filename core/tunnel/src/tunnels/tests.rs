@@ -297,6 +297,26 @@ fn a_keepalive_does_not_renew_keys_when_older_ones_expire() {
 }
 
 #[test]
+fn packets_that_were_never_reported_renew_no_keys_long_after() {
+    let mut world = perfect();
+    world.exchange(0, b"first keys");
+    world.pass(SECOND * 18);
+    let (b, now) = (world.key(1), world.now);
+    let mut out = Out::default();
+    world.hosts[0].tunnels.renew(&b, now, &mut out);
+    let transmits = world.hosts[0].settle(out);
+    world.post(0, transmits);
+    world.settle();
+    world.pass(SECOND * 30);
+    // The last packet of a conversation, less than a second after the one that was reported.
+    let mut last = vec![0; sealed_length(0)];
+    world.hosts[0].sealers[&b].seal(&mut last, 0).unwrap();
+    world.carried.clear();
+    world.pass(Duration::from_secs(600));
+    assert_eq!(world.initiations(), 0);
+}
+
+#[test]
 fn old_keys_neither_seal_nor_open() {
     let mut world = perfect();
     world.exchange(0, b"hello");
