@@ -43,6 +43,12 @@ impl Reference<'_> {
             })
     }
 
+    /// Whether a rule leads by this router to an address of its own: it lets that in, though it is meant for what lies behind.
+    pub(crate) fn leads_via(&self, to: IpAddr, router: &Spec) -> bool {
+        let mut via = self.rules.iter().filter(|rule| !rule.via.is_empty());
+        via.any(|rule| rule.targets.iter().any(|(word, _)| self.is_target_at(rule, word, to, to, router)))
+    }
+
     /// Whether a word among the targets of a rule means an address, where it comes in at a node.
     fn is_target_at(&self, rule: &Rule<'_>, word: &Alias, from: IpAddr, to: IpAddr, node: &Spec) -> bool {
         let own = node.addresses.contains(&to);
