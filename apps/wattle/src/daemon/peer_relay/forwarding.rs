@@ -1,7 +1,7 @@
 //! The thread of the relay for peers: what comes from one client goes to the other, as it is.
 //!
 //! A run of datagrams that the kernel has joined passes as one. The relay is locked once per run, which nobody contends
-//! for but an event loop that sets something aside now and then.
+//! for but an event loop that sets something aside now and then; datagrams that are no run are locked for one by one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,9 +40,10 @@ impl Forwarding {
 
     fn pass(&self, group: &mut Group<'_>, reply: &mut Vec<u8>) {
         let now = wattle_clock::now();
-        let mut relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(to) = relay.handle_run(group.from, group.bytes, group.stride, now) {
-            drop(relay);
+        // Never held while something is sent: that may block, and the event loop would wait with it.
+        let relay = || self.relay.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole_run = relay().handle_run(group.from, group.bytes, group.stride, now);
+        if let Some(to) = whole_run {
             self.sender.send_segments(to, group.bytes, group.stride);
             return;
         }
@@ -53,7 +54,8 @@ impl Forwarding {
                 _ = self.inputs.try_send(Input::RelayStun(from, datagram.to_vec()));
                 continue;
             }
-            match relay.handle_datagram(from, datagram, now, reply) {
+            let pass = relay().handle_datagram(from, datagram, now, reply);
+            match pass {
                 Pass::Forward(to) => _ = self.sender.send(to, datagram),
                 Pass::Reply => _ = self.sender.send(from, reply),
                 Pass::Nothing => {}
