@@ -337,12 +337,16 @@ impl EventLoop {
         let own = self.node.self_status();
         let home = own.home.and_then(|home| self.node.map().derp.regions.get(&home));
         Sight {
-            wanted: matches!(self.people.state, State::Starting | State::Running),
-            relay_connected: own.home_connected,
+            wanted: self.is_wanted(),
             home: home.map(|home| home.code.as_str()),
             report: self.node.report(),
             port: self.udp.port(),
         }
+    }
+
+    /// Whether we should be connected.
+    fn is_wanted(&self) -> bool {
+        matches!(self.people.state, State::Starting | State::Running)
     }
 
     /// The state, as people are told it.

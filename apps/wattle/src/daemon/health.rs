@@ -16,8 +16,6 @@ const LASTS: Duration = Duration::from_secs(10);
 pub(super) struct Sight<'a> {
     /// Whether we should be connected at all.
     pub(super) wanted: bool,
-    /// Whether the link to the home relay stands.
-    pub(super) relay_connected: bool,
     /// The name of the home region; `None`: no relay could be chosen.
     pub(super) home: Option<&'a str>,
     /// The last measurement.
@@ -27,7 +25,7 @@ pub(super) struct Sight<'a> {
 }
 
 /// Since when what is wrong.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Health {
     port_wanted: u16,
     has_network: bool,
@@ -47,11 +45,10 @@ impl Health {
     }
 
     /// Takes a look, so that it is known later how long things have been as they are.
-    pub(super) fn observe(&mut self, sight: &Sight<'_>, now: Instant) {
+    pub(super) fn observe(&mut self, wanted: bool, relay_connected: bool, now: Instant) {
         let since = |before: Option<Instant>, wrong: bool| wrong.then(|| before.unwrap_or(now));
-        let (wanted, has_network) = (sight.wanted, self.has_network);
-        self.offline_since = since(self.offline_since, wanted && !has_network);
-        self.relay_lost_since = since(self.relay_lost_since, wanted && has_network && !sight.relay_connected);
+        self.offline_since = since(self.offline_since, wanted && !self.has_network);
+        self.relay_lost_since = since(self.relay_lost_since, wanted && self.has_network && !relay_connected);
     }
 
     /// The warnings.
@@ -105,7 +102,7 @@ mod tests {
     use super::*;
 
     fn well() -> Sight<'static> {
-        Sight { wanted: true, relay_connected: true, home: Some("home"), report: None, port: 41641 }
+        Sight { wanted: true, home: Some("home"), report: None, port: 41641 }
     }
 
     fn at(seconds: u64) -> Instant {
@@ -114,21 +111,21 @@ mod tests {
 
     #[test]
     fn a_relay_that_is_away_for_a_moment_is_no_news() {
-        let (mut health, lost) = (Health::new(41641), Sight { relay_connected: false, ..well() });
-        health.observe(&lost, at(0));
-        health.observe(&lost, at(9));
-        assert!(health.warnings(&lost, at(9)).is_empty());
-        assert!(health.warnings(&lost, at(10)).concat().contains("home"));
-        health.observe(&well(), at(11));
-        health.observe(&lost, at(12));
-        assert!(health.warnings(&lost, at(13)).is_empty());
+        let (mut health, sight) = (Health::new(41641), well());
+        health.observe(true, false, at(0));
+        health.observe(true, false, at(9));
+        assert!(health.warnings(&sight, at(9)).is_empty());
+        assert!(health.warnings(&sight, at(10)).concat().contains("home"));
+        health.observe(true, true, at(11));
+        health.observe(true, false, at(12));
+        assert!(health.warnings(&sight, at(13)).is_empty());
     }
 
     #[test]
     fn without_a_network_nothing_else_is_said() {
-        let (mut health, off) = (Health::new(41641), Sight { relay_connected: false, home: None, ..well() });
+        let (mut health, off) = (Health::new(41641), Sight { home: None, ..well() });
         health.note_network(false);
-        health.observe(&off, at(0));
+        health.observe(true, false, at(0));
         let warnings = health.warnings(&off, at(20));
         assert_eq!(warnings.len(), 1);
         assert!(warnings.concat().contains("no network"));
@@ -143,9 +140,9 @@ mod tests {
 
     #[test]
     fn what_is_down_because_people_want_it_is_well() {
-        let sight = Sight { wanted: false, relay_connected: false, port: 1, ..well() };
+        let sight = Sight { wanted: false, port: 1, ..well() };
         let mut health = Health::new(41641);
-        health.observe(&sight, at(0));
+        health.observe(false, false, at(0));
         assert!(health.warnings(&sight, at(99)).is_empty());
     }
 }

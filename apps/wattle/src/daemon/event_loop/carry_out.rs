@@ -25,9 +25,8 @@ impl EventLoop {
             out = more;
         }
         self.note_state();
-        let mut health = self.health.clone();
-        health.observe(&self.sight(), now().mono);
-        self.health = health;
+        let relay_connected = self.node.self_status().home_connected;
+        self.health.observe(self.is_wanted(), relay_connected, now().mono);
     }
 
     fn carry_out_once(&mut self, out: Out, more: &mut Out) {
