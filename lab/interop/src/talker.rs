@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+use wattle_netns::Host;
 
+use crate::Control;
 use crate::logged::show;
 
 /// A running process. Dropping it ends it.
@@ -21,6 +23,17 @@ pub struct Talker {
 }
 
 impl Talker {
+    /// Starts a process of many official nodes (`go/crowd.go`, in the `probe`) on a host; they keep what they must in `folder`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn crowd(host: &Host, probe: &Path, control: &Control, folder: &Path) -> Self {
+        let mut command = host.command(probe);
+        command.args(["-crowd", "-control", control.url(), "-dir"]).arg(folder);
+        command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder);
+        Self::start(host.name(), folder, &mut command)
+    }
+
     /// Starts a command; what it writes to standard error goes to `folder/name.log`.
     ///
     /// # Panics

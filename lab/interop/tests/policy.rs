@@ -49,10 +49,7 @@ impl Crowd {
         control.set_policy(&json!({ "tagOwners": { "tag:web": [], "tag:db": [], "tag:router": [] } }).to_string());
         let host = lab.public_host("crowd").expect("a host");
         let folder = TempDir::new().expect("a folder");
-        let mut command = host.command(&probe);
-        command.args(["-crowd", "-control", control.url(), "-dir"]).arg(folder.path());
-        command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder.path());
-        let mut crowd = Talker::start("crowd", folder.path(), &mut command);
+        let mut crowd = Talker::crowd(&host, &probe, &control, folder.path());
         let key = |owner: [&str; 2]| control.key_for(owner);
         let invite = |name: &str, key: String| json!({ "name": name, "key": key });
         let mut router = invite("router", key(["--tag", "tag:router"]));

@@ -35,10 +35,7 @@ impl Network {
         control.set_policy(&policy(&json!([])));
         let host = lab.public_host("crowd").expect("a host");
         let folder = TempDir::new().expect("a folder");
-        let mut command = host.command(&probe);
-        command.args(["-crowd", "-control", control.url(), "-dir"]).arg(folder.path());
-        command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder.path());
-        let mut crowd = Talker::start("crowd", folder.path(), &mut command);
+        let mut crowd = Talker::crowd(&host, &probe, &control, folder.path());
         let invite = |name: &str, owner: [&str; 2], routes: &[&str]| json!({ "name": name, "key": control.key_for(owner), "routes": routes });
         let invites = BTreeMap::from([
             ("alice", invite("alice", ["--user", ALICE], &[])),

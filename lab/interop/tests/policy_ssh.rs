@@ -57,10 +57,7 @@ impl Shell {
             let said = String::from_utf8_lossy(said).trim().to_owned();
             if output.status.success() { Ok(said) } else { Err(said) }
         });
-        let mut command = people.command(&probe);
-        command.args(["-crowd", "-control", control.url(), "-dir"]).arg(folder.path());
-        command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder.path());
-        let mut crowd = Talker::start("people", folder.path(), &mut command);
+        let mut crowd = Talker::crowd(&people, &probe, &control, folder.path());
         let members = json!([
             { "name": "alice", "key": control.key_for(["--user", ALICE]) },
             { "name": "bob", "key": control.key_for(["--user", BOB]) },

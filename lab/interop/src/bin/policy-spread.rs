@@ -37,10 +37,7 @@ fn measure(number: usize) -> Option<Vec<Value>> {
     control.set_policy(&policy(1));
     let host = lab.public_host("crowd").expect("a host");
     let folder = TempDir::new().expect("a folder");
-    let mut command = host.command(&probe);
-    command.args(["-crowd", "-control", control.url(), "-dir"]).arg(folder.path());
-    command.env("TS_NO_LOGS_NO_SUPPORT", "1").env("HOME", folder.path());
-    let mut crowd = Talker::start("crowd", folder.path(), &mut command);
+    let mut crowd = Talker::crowd(&host, &probe, &control, folder.path());
     let (own, tagged) = (control.key(None), control.key(Some("tag:web")));
     let invite =
         |at: usize| json!({ "name": format!("n{at}"), "key": if at.is_multiple_of(4) { &tagged } else { &own } });
