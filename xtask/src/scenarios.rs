@@ -1,5 +1,8 @@
 //! `cargo xtask scenarios`: builds the player of scenarios and hands it what was asked.
 
+use std::path::Path;
+use std::process::Command;
+
 use clap::Args;
 
 use crate::run;
@@ -22,7 +25,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     run::step("scenarios", player.args(&options.arguments))
 }
 
-/// The seeds that every test run plays. A failing one is told with the command that replays it.
-pub(crate) fn test() -> anyhow::Result<()> {
-    run(&Options { arguments: vec!["--seeds".to_owned(), SEEDS_OF_A_TEST.to_owned()] })
+/// Plays the seeds that every test run plays, with the player among the programs that were built. A failing one is told
+/// with the command that replays it.
+pub(crate) fn test(programs: &Path) -> anyhow::Result<()> {
+    run::step("scenarios", Command::new(programs.join("scenarios")).args(["--seeds", SEEDS_OF_A_TEST]))
 }

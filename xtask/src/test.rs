@@ -38,8 +38,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     // One build of everything: the labs start the programs, and one set of features compiles dependencies once.
     run::step("programs", run::cargo().args(["build", "--workspace", "--all-targets"]))?;
-    scenarios::test()?;
     let programs = run::programs()?;
+    scenarios::test(&programs)?;
     let mut tests = run::cargo();
     if labs {
         tests.env("WATTLE_TOOLS", oracles::install()?);
