@@ -17,6 +17,9 @@ const INTERNET_SIX: Ipv6Addr = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1);
 /// The first host of a home network.
 const FIRST_HOST: u8 = 10;
 
+/// The hardware address of every bridge; no two are on one wire.
+const BRIDGE: &str = "02:00:00:00:00:01";
+
 static LABS: AtomicU32 = AtomicU32::new(0);
 
 /// What the public network speaks.
@@ -361,8 +364,11 @@ impl Drop for Lab {
 
 /// A bridge that carries from the first moment. One that has no port when it is set up takes up to a second to notice its
 /// first one (the kernel looks at such events once a second), so it has a port from the start that leads nowhere.
+///
+/// Its hardware address is given: otherwise it is the least of its ports', changes when one is plugged in, and who goes by
+/// the old one sends into the void until the kernel asks anew, up to a minute later.
 fn add_bridge(namespace: &str, name: &str) -> Result<(), LabError> {
-    tools::ip(&format!("-n {namespace} link add {name} type bridge"))?;
+    tools::ip(&format!("-n {namespace} link add {name} address {BRIDGE} type bridge"))?;
     tools::ip(&format!("-n {namespace} link add nowhere type veth peer name nobody"))?;
     tools::ip(&format!("-n {namespace} link set nobody up"))?;
     tools::ip(&format!("-n {namespace} link set nowhere master {name} up")).map(drop)

@@ -220,6 +220,22 @@ fn a_rebooted_router_maps_anew() {
 }
 
 #[test]
+fn a_growing_lab_goes_on_carrying() {
+    let Some(mut lab) = Lab::for_test_with(Families::Both) else { return };
+    let server = lab.public_host("server").unwrap();
+    let router = lab.router("r", Nat::PortRestricted, Six::Open).unwrap();
+    let home = lab.host_at(&router, "home").unwrap();
+    // By way of the public network's router, whose hardware address the server remembers.
+    let six = home.addresses().find(IpAddr::is_ipv6).unwrap();
+    let to = SocketAddr::new(six, 41_700);
+    assert!(deliver(&server, 7000, &home, to, b"before").is_some());
+    for number in 1..9 {
+        lab.public_host(&format!("more{number}")).unwrap();
+        assert!(deliver(&server, 7000 + number, &home, to, b"after").is_some(), "{number} more hosts");
+    }
+}
+
+#[test]
 fn a_host_roams_and_a_slow_wire_is_slow() {
     let Some(mut lab) = Lab::for_test() else { return };
     let server = lab.public_host("server").unwrap();
