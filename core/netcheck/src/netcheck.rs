@@ -31,6 +31,8 @@ pub struct Netcheck {
     home: Home,
     control: bool,
     run: Option<Run>,
+    /// The run before, while it may still be told something. Never beside another run.
+    lingering: Option<Run>,
     report: Option<Report>,
     full_at: Option<Instant>,
     started_at: Option<Instant>,
@@ -75,6 +77,7 @@ impl Netcheck {
             home: Home::default(),
             control: false,
             run: None,
+            lingering: None,
             report: None,
             full_at: None,
             started_at: None,
@@ -204,14 +207,20 @@ impl Netcheck {
     /// A STUN response came to the data socket. Returns whether it was for us.
     pub fn handle_stun(&mut self, from: SocketAddr, packet: &[u8], now: Instant, out: &mut Out) -> bool {
         let Ok((transaction, seen)) = stun::decode_response(packet) else { return false };
-        let Some(run) = &mut self.run else { return false };
+        let Some(run) = self.run.as_mut().or(self.lingering.as_mut()) else { return false };
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let ours = run.handle_answer(transaction, from, seen, now);
-        if ours {
-            self.recent.note(seen, now);
-            self.handle_timeout(now, out);
+        if !run.handle_answer(transaction, from, seen, now) {
+            return false;
         }
-        ours
+        self.recent.note(seen, now);
+        match self.lingering.take_if(|run| !run.is_past(now)) {
+            Some(late) => {
+                self.publish(&late, now, out);
+                self.lingering = late.linger();
+            }
+            None => self.handle_timeout(now, out),
+        }
+        true
     }
 
     /// [`Event::Resolve`] was carried out; no addresses means it failed.
@@ -255,7 +264,7 @@ impl Netcheck {
         let run = self.run.as_ref();
         earliest([
             run.map(|run| Deadline::at(run.due(), "netcheck ends")),
-            run.and_then(Run::next_probe).map(|at| Deadline::at(at, "stun probe")),
+            run.or(self.lingering.as_ref()).and_then(Run::next_probe).map(|at| Deadline::at(at, "stun probe")),
             self.next_run.filter(|_| run.is_none()).map(|wish| match wish.reason {
                 Reason::Asked => Deadline::at(wish.at, "netcheck asked for"),
                 Reason::Retry => Deadline::at(wish.at, "netcheck again: no relay answered"),
@@ -271,6 +280,7 @@ impl Netcheck {
     /// Nothing found out so far is true any more.
     fn start_over(&mut self, now: Instant, out: &mut Out) {
         self.run = None;
+        self.lingering = None;
         self.full_at = None;
         self.fruitless = 0;
         self.refresh(now, out);
@@ -294,11 +304,12 @@ impl Netcheck {
             self.started_at = Some(now);
         }
         let patience = std::mem::take(&mut self.is_homeless).then_some(HOMELESS_PATIENCE);
+        self.lingering = None;
         self.run = Some(Run::new(probes, full, patience, now));
     }
 
     fn send_due(&mut self, now: Instant, out: &mut Out) {
-        let Some(run) = &mut self.run else { return };
+        let Some(run) = self.run.as_mut().or(self.lingering.as_mut()) else { return };
         for probe in run.take_due(now) {
             let node = self.map.regions.get(&probe.region).and_then(|region| region.nodes.get(probe.node));
             match node.map_or(Target::Nowhere, |node| self.names.target(node, probe.family, now)) {
@@ -332,15 +343,10 @@ impl Netcheck {
 
     fn end_run(&mut self, now: Instant, out: &mut Out) {
         let Some(run) = self.run.take() else { return };
-        let mut report = run.report;
-        self.choose_home(&report, now, out);
-        report.preferred_region = self.home.region();
-        report.captive_portal = self.captive_portal;
-        self.mapping.describe(&mut report);
-        out.events.push(Event::ReportReady);
-        self.gather(&report, &run.seen, now, out);
-        let lost = report.region_latencies.is_empty() && plan::measured(&self.map).next().is_some();
-        self.report = Some(report);
+        self.choose_home(&run.report, now, out);
+        self.publish(&run, now, out);
+        let lost = run.report.region_latencies.is_empty() && plan::measured(&self.map).next().is_some();
+        self.lingering = run.linger();
         if lost {
             let wait = RETRIES.get(self.fruitless).or(RETRIES.last()).copied().unwrap_or(PERIOD_MAX);
             self.fruitless += 1;
@@ -352,6 +358,17 @@ impl Netcheck {
                 self.plan_period(now);
             }
         }
+    }
+
+    /// What a run found out is what we know.
+    fn publish(&mut self, run: &Run, now: Instant, out: &mut Out) {
+        let mut report = run.report.clone();
+        report.preferred_region = self.home.region();
+        report.captive_portal = self.captive_portal;
+        self.mapping.describe(&mut report);
+        out.events.push(Event::ReportReady);
+        self.gather(&report, &run.seen, now, out);
+        self.report = Some(report);
     }
 
     fn choose_home(&mut self, report: &Report, now: Instant, out: &mut Out) {

@@ -25,8 +25,10 @@ pub(crate) struct Run {
     /// Due, and waiting for the look-up of their server's name.
     aside: Vec<Probe>,
     sent: BTreeMap<TransactionId, Sent>,
-    /// Regions that this run asks.
+    /// Regions that this run asks,
     asked: BTreeSet<RegionId>,
+    /// and over what.
+    families: BTreeSet<Family>,
     /// The first answer over IPv4: which server, and how it saw us.
     first_v4: Option<(SocketAddr, SocketAddr)>,
     slowest: Duration,
@@ -67,6 +69,7 @@ impl Run {
             report: Report { at: now, ..Report::default() },
             seen: BTreeMap::new(),
             asked: planned.iter().map(|probe| probe.region).collect(),
+            families: planned.iter().map(|probe| probe.family).collect(),
             planned,
             aside: Vec::new(),
             sent: BTreeMap::new(),
@@ -82,13 +85,7 @@ impl Run {
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<Probe> {
         let elapsed = now.since(self.started);
         let report = &self.report;
-        self.planned.retain(|probe| {
-            let answered = match probe.family {
-                Family::V4 => &report.region_v4_latencies,
-                Family::V6 => &report.region_v6_latencies,
-            };
-            !answered.contains_key(&probe.region)
-        });
+        self.planned.retain(|probe| !answered(report, probe.family).contains_key(&probe.region));
         let (due, later) = self.planned.iter().partition(|probe| probe.after <= elapsed);
         self.planned = later;
         due
@@ -159,6 +156,21 @@ impl Run {
         }
     }
 
+    /// What is left to do after the end: where one family has answered and the other not at all, that one may only be slow,
+    /// or its first packet lost, and what it says of us is worth knowing. It is asked as was planned, and may answer late.
+    pub(crate) fn linger(mut self) -> Option<Self> {
+        let report = &self.report;
+        self.families.retain(|family| answered(report, *family).is_empty());
+        self.planned.retain(|probe| self.families.contains(&probe.family));
+        self.aside.clear();
+        (self.report.udp && !self.families.is_empty()).then_some(self)
+    }
+
+    /// Answers that come later are not worth much.
+    pub(crate) fn is_past(&self, now: Instant) -> bool {
+        now.since(self.started) > RUN_TIMEOUT
+    }
+
     pub(crate) fn step(&self, now: Instant) -> Step {
         if now >= self.due() {
             return if self.report.udp || self.https.is_some() { Step::End } else { Step::GiveUpUdp };
@@ -182,5 +194,13 @@ impl Run {
     /// When the next probe goes out.
     pub(crate) fn next_probe(&self) -> Option<Instant> {
         self.planned.iter().map(|probe| self.started + probe.after).min()
+    }
+}
+
+/// The regions that have answered over a family.
+fn answered(report: &Report, family: Family) -> &BTreeMap<RegionId, Duration> {
+    match family {
+        Family::V4 => &report.region_v4_latencies,
+        Family::V6 => &report.region_v6_latencies,
     }
 }

@@ -97,6 +97,39 @@ fn a_first_run_finds_endpoints_and_a_home() {
 }
 
 #[test]
+fn a_family_that_answers_late_counts_and_is_asked_again() {
+    let server_v6: SocketAddr = "[2001:db8::1]:3478".parse().unwrap();
+    let mut map = map();
+    map.regions.retain(|id, _| *id == RegionId(1));
+    map.regions.get_mut(&RegionId(1)).unwrap().nodes[0].ipv6 = Some(Some(server_v6.ip()));
+    let mut netcheck = Netcheck::new(NodePublic::from_bytes([5; 32]), [6; 32], at(0));
+    let mut out = Out::default();
+    let addresses = ["192.168.1.5", "2001:db8::5"].map(|text| text.parse().unwrap()).to_vec();
+    netcheck.set_derp_map(&map, at(0), &mut out);
+    netcheck.set_local(LocalNetwork { addresses, port_v4: 41641, port_v6: Some(41641) }, at(0), &mut out);
+    let say = |netcheck: &mut Netcheck, transmit: &Transmit, ms, out: &mut Out| {
+        let seen = if transmit.to == server_v6 { "[2001:db8::5]:41641".parse().unwrap() } else { same(transmit.to) };
+        let mut response = Vec::new();
+        stun::encode_response(stun::decode_request(&transmit.packet).unwrap(), seen, &mut response);
+        netcheck.handle_stun(transmit.to, &response, at(ms), out)
+    };
+    let [v4, v6] = [server(1), server_v6]
+        .map(|server| out.transmits.iter().find(|transmit| transmit.to == server).cloned().unwrap());
+    assert!(say(&mut netcheck, &v6, 5, &mut out));
+    let rest = run_timers(&mut netcheck, at(900));
+    assert!(netcheck.report().unwrap().ipv6 && !netcheck.report().unwrap().ipv4, "the run ended without IPv4");
+    let again: Vec<_> = rest.transmits.iter().map(|transmit| transmit.to).collect();
+    assert_eq!(again, [server(1), server(1)], "only what did not answer is asked again");
+
+    let mut out = Out::default();
+    assert!(say(&mut netcheck, &v4, 1000, &mut out));
+    assert_eq!(out.events, [Event::ReportReady, Event::EndpointsRefreshed { changed: true }]);
+    assert!(netcheck.report().unwrap().ipv4 && netcheck.endpoints().iter().any(|known| known.address == same(v4.to)));
+    assert!(!say(&mut netcheck, &rest.transmits[0], 6000, &mut out), "it is over");
+    assert_eq!(netcheck.next_timeout(), None);
+}
+
+#[test]
 fn a_mapping_that_varies_is_noticed() {
     let (mut netcheck, out) = started(&map());
     answer(&mut netcheck, &out, 0, |server| {
