@@ -190,6 +190,9 @@ pub fn measure(from: &Node, to: &Node, patience: Duration) -> anyhow::Result<Rea
     let first = pinger.first_sent().unwrap_or(started);
     let direct_after = underlay.direct().both_ways().map(|at| at.saturating_duration_since(first));
     let lost = pinger.loss(first, Instant::now()).lost;
+    if path == Path::None {
+        eprintln!("nothing goes from {} to {}:\n{}\n{}", from.name(), to.name(), from.account(to), to.account(from));
+    }
     Ok(Reading { path, direct_after: direct_after.filter(|_| path == Path::Direct), lost })
 }
 

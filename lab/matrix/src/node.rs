@@ -206,6 +206,14 @@ impl Node {
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
+    /// What it says of itself and of another node, for people who look for a fault.
+    pub(crate) fn account(&self, other: &Self) -> String {
+        let own = self.status().map(|status| format!("{} {}", status["BackendState"], status["Self"]));
+        let peer = other.address().and_then(|address| self.peer(address)).map(|peer| peer.to_string());
+        let [own, peer] = [own, peer].map(|said| said.unwrap_or_else(|why| format!("{why:#}")));
+        format!("{} says of itself {own}\nof {} {peer}\nlog {}", self.name(), other.name(), self.log_end())
+    }
+
     /// Waits until it can be reached: it runs, has a home relay and knows own endpoints.
     fn await_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + JOIN;
