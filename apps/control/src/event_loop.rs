@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use wattle_coordinator::{Change, Command, Coordinator, Dice, FeedCache, NodeRecord, Now, Reply};
+use wattle_coordinator::{Change, Command, Coordinator, Dice, Entry, FeedCache, Now, Reply};
 use wattle_keys::NodePublic;
 use wattle_store::{Store, StoreError};
 use wattle_time::Instant;
@@ -210,7 +210,14 @@ impl EventLoop {
 
 /// Whether a change can let a key in or out.
 fn changes_members(change: &Change) -> bool {
-    matches!(change, Change::NodeAdded(_) | Change::NodeChanged(_) | Change::NodeDeleted(_) | Change::KeyExpired(_))
+    matches!(
+        change,
+        Change::NodeAdded(_)
+            | Change::NodeChanged(_)
+            | Change::NodeDeleted(_)
+            | Change::KeyExpired(_)
+            | Change::UserChanged(_)
+    )
 }
 
 /// Both clocks.
@@ -218,7 +225,7 @@ pub(crate) fn now() -> Now {
     Now { mono: wattle_clock::now(), wall: wattle_clock::unix_now() }
 }
 
-/// Whether a node's key is valid.
-fn is_member(record: &NodeRecord, now: Now) -> bool {
-    !record.is_expired(now.wall)
+/// Whether a node takes part, and its key is valid now.
+fn is_member(entry: &Entry, now: Now) -> bool {
+    entry.is_admitted() && !entry.record.is_expired(now.wall)
 }

@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::config::Now;
 use crate::feed::{Event, NodeNews};
 use crate::limits;
-use crate::record::{NodeRecord, Presence, Reach};
+use crate::record::{NodeRecord, Presence, Reach, Standing};
 use crate::state::{Coordinator, Entry};
 use crate::subject::Looks;
 use crate::view::{PeerView, Sight};
@@ -33,7 +33,7 @@ impl Coordinator {
                 let former = self.users.insert(user.id, Arc::new(user.clone()));
                 let shown = former.is_none_or(|former| crate::view::user(&former) != crate::view::user(user));
                 self.log.push(Event::User { id: user.id, shown });
-                self.reclass_nodes_of(user.id);
+                self.reclass_nodes_of(user.id, now);
             }
             Change::UserDeleted(user) => drop(self.users.remove(user)),
             Change::AuthKeyAdded(key) | Change::AuthKeyChanged(key) => {
@@ -58,6 +58,7 @@ impl Coordinator {
                 let nodes: Vec<NodeId> = if hides { self.nodes.keys().copied().collect() } else { Vec::new() };
                 nodes.into_iter().for_each(|id| self.look_again(id, Shift::still(self.roster.class(id).cloned())));
             }
+            Change::SettingsSet(settings) => self.settings = *settings,
             Change::ReachSaved(saved) => {
                 let current =
                     |node: &NodeId, reach: &Reach| self.nodes.get(node).is_none_or(|entry| entry.reach == *reach);
@@ -117,11 +118,12 @@ impl Coordinator {
     pub(crate) fn put_node(&mut self, record: NodeRecord, reach: Reach, presence: Presence, now: Now) {
         let (id, config) = (record.id, self.config.clone());
         self.index(&record);
+        let standing = self.standing_of(&record);
         let shift = self.class(&record);
         let (expired, ipv4_hidden) = (record.is_expired(now.wall), self.hides_ipv4(id));
-        let sight = Sight { config: &config, record: &record, reach: &reach, presence, expired, ipv4_hidden };
+        let sight = Sight { config: &config, record: &record, reach: &reach, presence, expired, standing, ipv4_hidden };
         let view = Arc::new(PeerView { node: sight.of_peer(), revision: self.log.revision() });
-        let entry = Arc::new(Entry { record, reach, presence, expired, ipv4_hidden, view });
+        let entry = Arc::new(Entry { record, reach, presence, expired, standing, ipv4_hidden, view });
         let routes = entry.record.served_routes();
         self.nodes.insert(id, entry);
         self.log.push(Event::Node { id, shift, news: NodeNews::Whole });
@@ -137,7 +139,8 @@ impl Coordinator {
         let mut entry = Entry::clone(&old);
         alter(&mut entry);
         entry.expired = entry.record.is_expired(now.wall);
-        let same_record = old.record == entry.record;
+        entry.standing = self.standing_of(&entry.record);
+        let same_record = old.record == entry.record && old.standing == entry.standing;
         let shift = if same_record {
             Shift::still(self.roster.class(id).cloned())
         } else {
@@ -186,8 +189,8 @@ impl Coordinator {
         if routes.is_empty() && former.is_empty() {
             return;
         }
-        let works = |entry: &Entry| entry.presence.is_online() && !entry.expired;
-        let moved = routes != former || old.record.tags != entry.record.tags;
+        let works = |entry: &Entry| entry.presence.is_online() && entry.is_admitted();
+        let moved = routes != former || old.record.tags != entry.record.tags || old.standing != entry.standing;
         if moved || works(old) != works(entry) {
             self.reroute(entry.record.id, routes.into_iter().chain(former).collect(), moved);
         }
@@ -208,20 +211,25 @@ impl Coordinator {
 
     /// All nodes in the light of a policy.
     pub(crate) fn roster_under(&self, policy: Arc<Policy>) -> Roster {
-        let looks: Vec<Looks> = self.nodes.values().map(|entry| Looks::of(&entry.record)).collect();
-        let nodes = self.nodes.iter().zip(&looks).map(|((id, entry), looks)| {
+        let present = || self.nodes.iter().filter(|(_, entry)| entry.standing == Standing::Good);
+        let looks: Vec<Looks> = present().map(|(_, entry)| Looks::of(&entry.record)).collect();
+        let nodes = present().zip(&looks).map(|((id, entry), looks)| {
             let owner = entry.record.owner().and_then(|owner| self.users.get(&owner));
             (*id, looks.subject(&entry.record, owner.map(Arc::as_ref)))
         });
         Roster::with_nodes(policy, nodes)
     }
 
-    /// Nodes of a user whose name, and with it perhaps their place in the policy, has changed.
-    fn reclass_nodes_of(&mut self, user: UserId) {
+    /// Nodes of a user who may have another place in the policy now, or none.
+    fn reclass_nodes_of(&mut self, user: UserId, now: Now) {
         let nodes: Vec<_> =
             self.by_user.range((user, NodeId(0))..=(user, NodeId(u64::MAX))).map(|(_, id)| *id).collect();
         for id in nodes {
             let Some(entry) = self.nodes.get(&id).cloned() else { continue };
+            if self.standing_of(&entry.record) != entry.standing {
+                self.alter_node(id, now, |_| {});
+                continue;
+            }
             let shift = self.class(&entry.record);
             self.look_again(id, shift);
         }
@@ -248,8 +256,22 @@ impl Coordinator {
             && self.roster.attributes(id).iter().any(|attribute| attribute.name == DISABLE_IPV4)
     }
 
-    /// Finds the class of a node anew. Tells what that means to others.
+    /// Whether a node may take part.
+    fn standing_of(&self, record: &NodeRecord) -> Standing {
+        let owner = record.owner().and_then(|owner| self.users.get(&owner));
+        match owner.and_then(|owner| owner.suspended) {
+            Some(since) => Standing::Suspended { since },
+            None if record.approved => Standing::Good,
+            None => Standing::Unapproved,
+        }
+    }
+
+    /// Finds the class of a node anew. Tells what that means to others. A node that may not take part has none: for the
+    /// policy, and so for everybody else, it is not there.
     fn class(&mut self, record: &NodeRecord) -> Shift {
+        if self.standing_of(record) != Standing::Good {
+            return Arc::make_mut(&mut self.roster).remove(record.id);
+        }
         let looks = Looks::of(record);
         let owner = record.owner().and_then(|owner| self.users.get(&owner));
         let subject = looks.subject(record, owner.map(Arc::as_ref));

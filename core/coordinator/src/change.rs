@@ -7,7 +7,8 @@ use wattle_policy::Policy;
 use wattle_time::{Instant, UnixTime};
 
 use crate::record::{
-    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Reach, SshApproval, SshCheck, StreamId, UserRecord,
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Reach, Settings, SshApproval, SshCheck, StreamId,
+    UserRecord,
 };
 
 /// One fact.
@@ -38,6 +39,8 @@ pub enum Change {
         /// As it is obeyed.
         policy: Arc<Policy>,
     },
+    /// The tailnet's settings are now these.
+    SettingsSet(Settings),
     /// Where nodes can be reached is written now.
     ReachSaved(Vec<(NodeId, Reach)>),
 
@@ -106,6 +109,7 @@ impl Change {
             | Self::NodeChanged(_)
             | Self::NodeDeleted(_)
             | Self::PolicySet { .. }
+            | Self::SettingsSet(_)
             | Self::ReachSaved(_) => true,
             Self::ReachChanged { .. }
             | Self::StreamOpened { .. }

@@ -1,12 +1,13 @@
 //! What can be asked of a tailnet, and the answers.
 
+use wattle_identity::Profile;
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
 use wattle_netmap::{DerpMap, Endpoint, HostFacts, NodeId, Prefix, User, UserId};
 use wattle_policy::language::document::Role;
 use wattle_time::UnixTime;
 
 use crate::change::Change;
-use crate::record::{AuthId, AuthKeyId, StreamId};
+use crate::record::{AuthId, AuthKeyId, Settings, StreamId};
 
 /// What is wanted.
 #[derive(Clone, Debug)]
@@ -24,12 +25,21 @@ pub enum Command {
         /// Which: a stream that was replaced changes nothing.
         stream: StreamId,
     },
-    /// An administrator lets a waiting machine in.
+    /// Somebody has signed in with an identity provider, which vouches for this.
+    SignIn(Box<Profile>),
+    /// A person, or an administrator for them, lets a waiting machine in.
     Approve {
         /// Which registration.
         auth_id: AuthId,
         /// Whose node it becomes.
         user: UserId,
+        /// When its key expires; `None`: as is usual here.
+        key_expiry: Option<UnixTime>,
+    },
+    /// Let a node take part that waits for an administrator's approval.
+    ApproveNode {
+        /// Which.
+        node: NodeId,
     },
     /// An administrator turns a waiting machine away.
     Decline {
@@ -83,10 +93,22 @@ pub enum Command {
         /// From now on.
         role: Role,
     },
-    /// Remove a user who has no nodes.
+    /// Keep a user and their nodes out until they are restored.
+    SuspendUser {
+        /// Which.
+        user: UserId,
+    },
+    /// Let a suspended user and their nodes back in.
+    RestoreUser {
+        /// Which.
+        user: UserId,
+    },
+    /// Remove a user and their auth keys. Tagged nodes that they registered stay.
     DeleteUser {
         /// Which.
         user: UserId,
+        /// Whether their nodes go too; else who has nodes is kept.
+        with_nodes: bool,
     },
     /// Make an auth key.
     CreateAuthKey(NewAuthKey),
@@ -95,6 +117,8 @@ pub enum Command {
         /// Which.
         key: AuthKeyId,
     },
+    /// Say how the tailnet is run.
+    SetSettings(Settings),
     /// Put a policy in force.
     SetPolicy(Box<NewPolicy>),
     /// Say which routes a node may serve.
@@ -203,6 +227,8 @@ pub struct NewAuthKey {
     pub reusable: bool,
     /// Whether its nodes are removed soon after they go offline.
     pub ephemeral: bool,
+    /// Whether its nodes need no administrator's approval.
+    pub preapproved: bool,
     /// When it stops working.
     pub expires: Option<UnixTime>,
 }
@@ -227,6 +253,8 @@ pub enum Reply {
         node: NodeId,
         /// Which belongs to them.
         user: Box<User>,
+        /// Whether it may take part; if not, an administrator must approve it.
+        approved: bool,
     },
     /// The node's key has expired: it must make a new one and ask again.
     KeyExpired,
@@ -246,6 +274,11 @@ pub enum Reply {
     },
     /// The user's number.
     UserCreated(UserId),
+    /// They are signed in.
+    SignedIn {
+        /// As this user.
+        user: UserId,
+    },
     /// The auth key, whose secret is told this once.
     AuthKeyCreated {
         /// Number.

@@ -6,6 +6,8 @@ mod policy;
 mod register;
 mod report;
 mod routes;
+mod settings;
+mod sign_in;
 mod ssh;
 mod tick;
 mod user;
@@ -25,7 +27,11 @@ impl Coordinator {
     pub fn decide(&self, dice: &mut Dice, command: Command, now: Now) -> Decided {
         match command {
             Command::Register(request) => self.decide_register(dice, &request, now),
-            Command::Approve { auth_id, user } => self.decide_approve(dice, &auth_id, user, now),
+            Command::SignIn(profile) => self.decide_sign_in(&profile, now),
+            Command::Approve { auth_id, user, key_expiry } => {
+                self.decide_approve(dice, &auth_id, user, key_expiry, now)
+            }
+            Command::ApproveNode { node } => self.decide_approve_node(node),
             Command::Decline { auth_id } => self.decide_decline(&auth_id),
             Command::Report(report) => self.decide_report(&report),
             Command::Connect(report) => self.decide_connect(&report),
@@ -38,9 +44,12 @@ impl Coordinator {
             Command::CreateUser { login_name, display_name } => self.decide_create_user(login_name, display_name, now),
             Command::RenameUser { user, login_name } => self.decide_rename_user(user, login_name),
             Command::SetRole { user, role } => self.decide_set_role(user, role),
-            Command::DeleteUser { user } => self.decide_delete_user(user),
+            Command::SuspendUser { user } => self.decide_suspend_user(user, now),
+            Command::RestoreUser { user } => self.decide_restore_user(user),
+            Command::DeleteUser { user, with_nodes } => self.decide_delete_user(user, with_nodes),
             Command::CreateAuthKey(wanted) => self.decide_create_auth_key(dice, wanted, now),
             Command::RevokeAuthKey { key } => self.decide_revoke_auth_key(key, now),
+            Command::SetSettings(settings) => self.decide_set_settings(settings),
             Command::SetPolicy(wanted) => self.decide_set_policy(*wanted, now),
             Command::CheckSsh(question) => self.decide_check_ssh(dice, &question, now),
             Command::ApproveSsh { auth_id } => self.decide_ssh(&auth_id, SshVerdict::Approved, now),

@@ -94,7 +94,8 @@ impl Update {
 struct Listener<'a> {
     own: NodeId,
     entry: &'a Entry,
-    class: &'a Arc<Class>,
+    /// `None`: it may not take part.
+    class: Option<&'a Arc<Class>>,
 }
 
 impl Coordinator {
@@ -102,8 +103,8 @@ impl Coordinator {
     pub fn catch_up(&self, node: NodeId, told: &mut Told, cache: &mut FeedCache) -> Update {
         let to = self.log.revision();
         let over = Update { to, over: true, ..Update::default() };
-        let (Some(entry), Some(class)) = (self.node(node), self.roster.class(node)) else { return over };
-        let listener = Listener { own: node, entry, class };
+        let Some(entry) = self.node(node) else { return over };
+        let listener = Listener { own: node, entry, class: self.roster.class(node) };
         let update = match told.revision {
             None => self.whole_map(&listener, told, cache),
             Some(from) if from == to => Update { to, ..Update::default() },
@@ -119,7 +120,7 @@ impl Coordinator {
     fn whole_map(&self, listener: &Listener<'_>, told: &mut Told, cache: &mut FeedCache) -> Update {
         *told = Told::default();
         let Listener { own, class, .. } = *listener;
-        let visible = |id: NodeId| id != own && self.roster.class(id).is_some_and(|other| class.sees(other));
+        let visible = |id: NodeId| id != own && sees(class, self.roster.class(id));
         let mut update = Update {
             to: self.log.revision(),
             whole: true,
@@ -151,11 +152,11 @@ impl Coordinator {
         let mut update = Update { to: self.log.revision(), ..Update::default() };
         let own_touched = history.touched.get(&own);
         // Unless the eyes themselves changed, only nodes that something happened to can look different.
-        let same_eyes = history.old_roster.is_none() && own_touched.is_none_or(|own| own.class == Some(class));
+        let same_eyes = history.old_roster.is_none() && own_touched.is_none_or(|own| own.class == class);
         self.tell_peers(listener, history, same_eyes, told, &mut update);
         let moved = own_touched.is_some_and(|own| own.shifts.iter().any(|shift| !shift.is_empty()));
         let mut shifts = history.touched.values().flat_map(|touched| &touched.shifts);
-        if !same_eyes || moved || shifts.any(|shift| class.heeds(shift)) {
+        if !same_eyes || moved || shifts.any(|shift| class.is_some_and(|class| class.heeds(shift))) {
             self.tell_rules(own, told, cache, &mut update);
         }
         if history.old_roster.is_some() || history.people {
@@ -184,7 +185,7 @@ impl Coordinator {
         let own_before = match (history.touched.get(&own), history.old_roster) {
             (Some(touched), _) => touched.class,
             (None, Some(roster)) => roster.class(own),
-            (None, None) => Some(class),
+            (None, None) => class,
         };
         let happened = history.touched.keys().chain(&history.rerouted);
         let candidates: BTreeSet<NodeId> = match same_eyes {
@@ -198,9 +199,8 @@ impl Coordinator {
                 (None, Some(roster)) => roster.class(id),
                 (None, None) => after,
             };
-            let saw = before.zip(own_before).is_some_and(|(other, own)| own.sees(other));
-            let sees = after.is_some_and(|other| class.sees(other));
-            let Some(peer) = self.nodes.get(&id).filter(|_| sees) else {
+            let (saw, seen) = (sees(own_before, before), sees(class, after));
+            let Some(peer) = self.nodes.get(&id).filter(|_| seen) else {
                 told.routes.remove(&id);
                 update.removed.extend(saw.then_some(id));
                 continue;
@@ -255,10 +255,10 @@ impl Coordinator {
     }
 
     /// Whether a node is shown nodes of this user, or belongs to them.
-    fn knows_user(&self, own: NodeId, class: &Class, user: UserId) -> bool {
+    fn knows_user(&self, own: NodeId, class: Option<&Arc<Class>>, user: UserId) -> bool {
         let nodes = self.by_user.range((user, NodeId(0))..=(user, NodeId(u64::MAX))).map(|(_, id)| *id);
         let belongs = |id: &NodeId| self.node(*id).is_some_and(|entry| entry.record.owner() == Some(user));
-        let visible = |id: NodeId| id == own || self.roster.class(id).is_some_and(|other| class.sees(other));
+        let visible = |id: NodeId| id == own || sees(class, self.roster.class(id));
         nodes.filter(belongs).any(visible)
     }
 
@@ -276,8 +276,13 @@ impl Coordinator {
     }
 
     pub(crate) fn sight<'a>(&'a self, entry: &'a Entry) -> Sight<'a> {
-        let Entry { record, reach, presence, expired, ipv4_hidden, .. } = entry;
-        let (presence, expired, ipv4_hidden) = (*presence, *expired, *ipv4_hidden);
-        Sight { config: &self.config, record, reach, presence, expired, ipv4_hidden }
+        let Entry { record, reach, presence, expired, standing, ipv4_hidden, .. } = entry;
+        let (presence, expired, standing, ipv4_hidden) = (*presence, *expired, *standing, *ipv4_hidden);
+        Sight { config: &self.config, record, reach, presence, expired, standing, ipv4_hidden }
     }
+}
+
+/// Whether nodes of one class see those of another. Who has none sees nobody and is seen by nobody.
+fn sees(own: Option<&Arc<Class>>, other: Option<&Arc<Class>>) -> bool {
+    own.zip(other).is_some_and(|(own, other)| own.sees(other))
 }

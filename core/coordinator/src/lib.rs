@@ -44,8 +44,8 @@ pub use config::{Config, Now};
 pub use dice::Dice;
 pub use feed::{FeedCache, Revision, Told, Update};
 pub use record::{
-    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, SshApproval, SshCheck,
-    SshVerdict, StreamId, UserRecord,
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, Settings, SshApproval, SshCheck,
+    SshVerdict, Standing, StreamId, UserRecord,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use routes::NodeRoutes;

@@ -24,6 +24,13 @@ pub const SSH_HOST_KEYS_MAX: usize = 8;
 pub const SSH_HOST_KEY_CHARS_MAX: usize = 2_048;
 /// Characters of a user's name.
 pub const USER_NAME_MAX: usize = 255;
+/// Characters of the name of an identity provider, and of a person's name there. OpenID Connect allows 255 for the latter
+/// (Core 2); issuers are addresses.
+pub const IDENTITY_CHARS_MAX: usize = 1_024;
+/// Characters of the address of a person's picture.
+pub const PICTURE_URL_CHARS_MAX: usize = 2_048;
+/// Groups kept per user, as their provider names them. Providers themselves stop at some two hundred.
+pub const GROUPS_MAX: usize = 512;
 /// Tags of a node or an auth key.
 pub const TAGS_MAX: usize = 64;
 /// How long a node whose stream ended still counts as online: reconnects are no news.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use wattle_identity::IdentityKey;
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
 use wattle_netmap::{Endpoint, HostFacts, NetFacts, NodeId, Prefix, RegionId, StableId, UserId};
 use wattle_policy::is_exit_route;
@@ -25,6 +26,63 @@ pub struct UserRecord {
     pub role: Role,
     /// Groups that their identity provider says they are in, without `group:`.
     pub groups: Vec<String>,
+    /// Who they are at their identity providers, sorted; none: an administrator made them known, and nobody has signed in
+    /// as them.
+    pub identities: Vec<IdentityKey>,
+    /// The provider that they signed in with last, by its name in the configuration; empty: none.
+    pub provider: String,
+    /// Their e-mail address, as a provider has verified it.
+    pub email: Option<String>,
+    /// Where their picture is; empty: there is none.
+    pub picture_url: String,
+    /// Since when they are suspended.
+    pub suspended: Option<UnixTime>,
+    /// When they last signed in.
+    pub last_sign_in: Option<UnixTime>,
+    /// Whether they used a second factor then, as far as the provider says.
+    pub second_factor: bool,
+}
+
+impl UserRecord {
+    /// Somebody of whom nothing more is known.
+    pub fn new(id: UserId, login_name: String, created: UnixTime, role: Role) -> Self {
+        Self {
+            id,
+            display_name: login_name.clone(),
+            login_name,
+            created,
+            role,
+            groups: Vec::new(),
+            identities: Vec::new(),
+            provider: String::new(),
+            email: None,
+            picture_url: String::new(),
+            suspended: None,
+            last_sign_in: None,
+            second_factor: false,
+        }
+    }
+}
+
+/// What administrators choose for the whole tailnet while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether an administrator must approve each new node.
+    pub device_approval: bool,
+}
+
+/// Whether a node may take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Good,
+    /// An administrator has not approved it yet: it sees nobody, and nobody sees it.
+    Unapproved,
+    /// Its owner is suspended: it sees nobody, nobody sees it, and it is told to sign in again.
+    Suspended {
+        /// Since when.
+        since: UnixTime,
+    },
 }
 
 /// A policy that was put in force at some time. The one with the highest number is in force.
@@ -63,6 +121,8 @@ pub struct AuthKey {
     pub reusable: bool,
     /// Whether its nodes are removed soon after they go offline.
     pub ephemeral: bool,
+    /// Whether its nodes need no administrator's approval.
+    pub preapproved: bool,
     /// When it was made.
     pub created: UnixTime,
     /// When it stops working.
@@ -112,6 +172,8 @@ pub struct NodeRecord {
     pub capability_version: u16,
     /// Routes that it may serve, offered or not, sorted.
     pub approved_routes: Vec<Prefix>,
+    /// Whether it may take part as far as device approval goes.
+    pub approved: bool,
 }
 
 impl NodeRecord {
@@ -231,6 +293,8 @@ pub struct Pending {
     pub machine: MachinePublic,
     /// The key that it wants to use.
     pub node_key: NodePublic,
+    /// The key that it had.
+    pub old_node_key: Option<NodePublic>,
     /// Whether it asked to be ephemeral.
     pub ephemeral: bool,
     /// What it says about its host.

@@ -52,6 +52,9 @@ pub enum Refusal {
     /// The node key belongs to another machine.
     #[error("this node key belongs to another machine")]
     NotYourKey,
+    /// The node belongs to another user.
+    #[error("this node belongs to another user: log out on it first")]
+    NodeOfAnother,
     /// The number of a node that is not there.
     #[error("there is no node {}", .0.0)]
     UnknownNode(NodeId),
@@ -79,8 +82,29 @@ pub enum Refusal {
     /// The name of another node.
     #[error("there is already a node \"{0}\"")]
     NodeNameTaken(String),
+    /// They are kept out.
+    #[error("{0} is suspended here: an administrator can restore them")]
+    Suspended(String),
+    /// The name belongs to somebody who signs in otherwise.
+    #[error(
+        "\"{0}\" already belongs to somebody who signs in with another identity: sign in as you did before, or ask an \
+         administrator to rename that user"
+    )]
+    NameOfAnother(String),
+    /// An invitation is for who proves the e-mail address.
+    #[error(
+        "\"{0}\" is reserved here, and your provider does not vouch that this is your e-mail address: verify it there, or \
+         ask an administrator"
+    )]
+    NotProven(String),
+    /// What a provider says of somebody is too long, or nothing.
+    #[error(
+        "the identity provider's name for you is empty or longer than {} characters",
+        crate::limits::IDENTITY_CHARS_MAX
+    )]
+    BadIdentity,
     /// Users with nodes are kept.
-    #[error("user {} still has {} nodes: delete those first", .0.0, .1)]
+    #[error("user {} still has {} nodes: delete those first, or with the user", .0.0, .1)]
     UserHasNodes(UserId, usize),
     /// The policy is wrong.
     #[error(transparent)]
@@ -139,6 +163,7 @@ impl Refusal {
             | Self::KeyOwnsNothing
             | Self::NoNodeKey
             | Self::BadUserName(_)
+            | Self::BadIdentity
             | Self::BadNodeName(_)
             | Self::Policy(_)
             | Self::PolicyTests(_)
@@ -148,6 +173,9 @@ impl Refusal {
             | Self::AuthKeyRevoked
             | Self::AuthKeyUsed
             | Self::TagsNotPermitted(_)
+            | Self::Suspended(_)
+            | Self::NotProven(_)
+            | Self::NodeOfAnother
             | Self::NotYourKey => RefusalKind::Forbidden,
             Self::UnknownNode(_)
             | Self::UnknownNodeKey
@@ -156,6 +184,7 @@ impl Refusal {
             | Self::UnknownRegistration
             | Self::UnknownSshCheck => RefusalKind::NotFound,
             Self::UserExists(_)
+            | Self::NameOfAnother(_)
             | Self::NodeNameTaken(_)
             | Self::UserHasNodes(..)
             | Self::PolicyMoved { .. }

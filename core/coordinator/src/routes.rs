@@ -60,7 +60,7 @@ impl Coordinator {
             let routers: Vec<NodeId> = self.roster.routers_of(route).collect();
             let current = self.primary_of(route).filter(|node| routers.contains(node));
             let works =
-                |node: &NodeId| self.node(*node).is_some_and(|entry| entry.presence.is_online() && !entry.expired);
+                |node: &NodeId| self.node(*node).is_some_and(|entry| entry.presence.is_online() && entry.is_admitted());
             let next = match current.filter(works) {
                 Some(current) => Some(current),
                 None => routers.iter().copied().find(works).or(current).or(routers.first().copied()),

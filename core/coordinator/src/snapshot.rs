@@ -2,7 +2,7 @@
 
 use wattle_netmap::NodeId;
 
-use crate::record::{AuthKey, NodeRecord, PolicyRevision, Reach, UserRecord};
+use crate::record::{AuthKey, NodeRecord, PolicyRevision, Reach, Settings, UserRecord};
 use crate::state::Coordinator;
 
 /// What a store loads. Lists are sorted by number.
@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub reach: Vec<(NodeId, Reach)>,
     /// The policy in force; `None` allows everything.
     pub policy: Option<PolicyRevision>,
+    /// What administrators have chosen.
+    pub settings: Settings,
     /// Numbers not used yet.
     pub next: NextNumbers,
 }
@@ -48,6 +50,7 @@ impl Coordinator {
             nodes: self.nodes.values().map(|entry| entry.record.clone()).collect(),
             reach: self.nodes.iter().map(|(id, entry)| (*id, entry.reach.clone())).collect(),
             policy: self.policy.as_deref().cloned(),
+            settings: self.settings,
             next: self.next,
         }
     }

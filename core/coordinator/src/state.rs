@@ -15,8 +15,8 @@ use crate::alarms::Alarms;
 use crate::config::{Config, Now};
 use crate::feed::Log;
 use crate::record::{
-    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, SshApproval, SshCheck,
-    SshVerdict, StreamId, UserRecord,
+    AuthId, AuthKey, AuthKeyId, NodeRecord, Pending, PolicyRevision, Presence, Reach, Settings, SshApproval, SshCheck,
+    SshVerdict, Standing, StreamId, UserRecord,
 };
 use crate::snapshot::{NextNumbers, Snapshot};
 use crate::view::{self, PeerView};
@@ -32,6 +32,7 @@ pub struct Coordinator {
     pub(crate) auth_keys: OrdMap<AuthKeyId, Arc<AuthKey>>,
     pub(crate) nodes: OrdMap<NodeId, Arc<Entry>>,
     pub(crate) pending: OrdMap<AuthId, Arc<Pending>>,
+    pub(crate) settings: Settings,
     pub(crate) policy: Option<Arc<PolicyRevision>>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) derp: Arc<DerpMap>,
@@ -77,10 +78,19 @@ pub struct Entry {
     pub presence: Presence,
     /// Whether its key has expired.
     pub expired: bool,
+    /// Whether it may take part.
+    pub standing: Standing,
     /// Whether the policy hides its IPv4 address from peers.
     pub ipv4_hidden: bool,
     /// As peers see it.
     pub view: Arc<PeerView>,
+}
+
+impl Entry {
+    /// Whether it takes part: relays serve it, and others may reach it.
+    pub fn is_admitted(&self) -> bool {
+        !self.expired && self.standing == Standing::Good
+    }
 }
 
 impl Coordinator {
@@ -96,6 +106,7 @@ impl Coordinator {
             auth_keys: snapshot.auth_keys.into_iter().map(|key| (key.id, Arc::new(key))).collect(),
             nodes: OrdMap::new(),
             pending: OrdMap::new(),
+            settings: snapshot.settings,
             policy: snapshot.policy.map(Arc::new),
             roster: Arc::new(Roster::new(Arc::new(policy))),
             derp: Arc::new(config.derp.clone()),
@@ -153,6 +164,22 @@ impl Coordinator {
         self.users.values().map(Arc::as_ref)
     }
 
+    /// One user.
+    pub fn user(&self, user: UserId) -> Option<&UserRecord> {
+        self.users.get(&user).map(Arc::as_ref)
+    }
+
+    /// The nodes that a user registered, the tagged ones too.
+    pub fn nodes_of(&self, user: UserId) -> impl Iterator<Item = &Entry> {
+        let nodes = self.by_user.range((user, NodeId(0))..=(user, NodeId(u64::MAX)));
+        nodes.filter_map(|(_, node)| self.node(*node))
+    }
+
+    /// What administrators have chosen.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
     /// All auth keys by number.
     pub fn auth_keys(&self) -> impl Iterator<Item = &AuthKey> {
         self.auth_keys.values().map(Arc::as_ref)
@@ -203,9 +230,9 @@ impl Coordinator {
         self.ssh_checks.get(auth_id).map(Arc::as_ref)
     }
 
-    /// Whether a relay should serve this key: it is a node's, and has not expired.
+    /// Whether a relay should serve this key: it is a node's that takes part.
     pub fn admits(&self, key: &NodePublic) -> bool {
-        self.node_by_key(key).is_some_and(|entry| !entry.expired)
+        self.node_by_key(key).is_some_and(Entry::is_admitted)
     }
 
     /// The state's revision: it grows with every event that some stream may have to be told.

@@ -9,7 +9,7 @@ use wattle_policy::is_exit_route;
 use crate::capabilities::SUGGEST_EXIT_NODE;
 use crate::config::Config;
 use crate::feed::Revision;
-use crate::record::{NodeRecord, Presence, Reach, UserRecord};
+use crate::record::{NodeRecord, Presence, Reach, Standing, UserRecord};
 
 /// The identity that all tagged nodes show as their user. The number is the one that clients know from the hosted
 /// service (headscale `hscontrol/types/users.go TaggedDevices`).
@@ -51,6 +51,7 @@ pub(crate) struct Sight<'a> {
     pub(crate) reach: &'a Reach,
     pub(crate) presence: Presence,
     pub(crate) expired: bool,
+    pub(crate) standing: Standing,
     pub(crate) ipv4_hidden: bool,
 }
 
@@ -82,11 +83,16 @@ impl Sight<'_> {
     pub(crate) fn of_itself(&self) -> Node {
         let record = self.record;
         let addresses = record.addresses().map(Prefix::from).to_vec();
+        // Official clients sign in again when their key's time is over, not when they are told that it is.
+        let (expired, key_expiry) = match self.standing {
+            Standing::Suspended { since } => (true, Some(since)),
+            Standing::Good | Standing::Unapproved => (self.expired, record.key_expiry),
+        };
         Node {
             stable_id: record.stable_id.clone(),
             name: format!("{}.{}", record.label, self.config.domain),
             user: record.owner().unwrap_or(TAGGED_DEVICES),
-            key_expiry: record.key_expiry,
+            key_expiry,
             machine: Some(record.machine),
             disco: self.reach.disco,
             allowed_ips: addresses.clone(),
@@ -99,8 +105,8 @@ impl Sight<'_> {
             tags: record.tags.clone(),
             online: Some(self.presence.is_online()),
             last_seen: self.reach.last_seen,
-            authorized: true,
-            expired: self.expired,
+            authorized: record.approved,
+            expired,
             ..Node::new(record.id, record.key)
         }
     }
@@ -112,7 +118,7 @@ pub(crate) fn user(record: &UserRecord) -> User {
         id: record.id,
         login_name: record.login_name.clone(),
         display_name: record.display_name.clone(),
-        picture_url: String::new(),
+        picture_url: record.picture_url.clone(),
     }
 }
 

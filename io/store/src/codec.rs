@@ -75,6 +75,21 @@ pub(crate) fn role_back(text: &str) -> Result<Role, BadColumn> {
     found.map(|(role, _)| *role).ok_or_else(|| BadColumn(format!("unknown role {text}")))
 }
 
+/// The name of the setting.
+pub(crate) const DEVICE_APPROVAL: &str = "device-approval";
+
+pub(crate) fn switch(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+pub(crate) fn switch_back(text: &str) -> Result<bool, BadColumn> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(BadColumn(format!("{other} is neither on nor off"))),
+    }
+}
+
 /// As on the wire, which ignores what it does not know: an older server can read what a newer one wrote.
 pub(crate) fn host(host: &HostFacts) -> String {
     json(&hostinfo_to_wire(host))

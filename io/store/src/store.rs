@@ -17,10 +17,11 @@ use sqlx::{SqlSafeStr, SqlitePool};
 use crate::{PolicyHistory, StoreError};
 
 /// Steps of the schema, oldest first. A step that has been released is never edited.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "first", include_str!("../migrations/0001_first.sql")),
     (2, "policy revisions", include_str!("../migrations/0002_policy_revisions.sql")),
     (3, "roles and routes", include_str!("../migrations/0003_roles_and_routes.sql")),
+    (4, "people", include_str!("../migrations/0004_people.sql")),
 ];
 
 /// How long a statement waits for somebody who reads the file with another program.

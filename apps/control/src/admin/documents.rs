@@ -152,6 +152,9 @@ pub(crate) struct KeyRequest {
     pub(crate) reusable: bool,
     #[serde(default)]
     pub(crate) ephemeral: bool,
+    /// Whether its nodes need no approval.
+    #[serde(default)]
+    pub(crate) preapproved: bool,
     #[serde(default)]
     pub(crate) expires_in_secs: Option<u64>,
 }

@@ -25,9 +25,9 @@ pub(super) async fn create(
         Some(name) => Some(users::by_name(&tailnet, name).await?),
         None => None,
     };
-    let KeyRequest { tags, reusable, ephemeral, .. } = request;
+    let KeyRequest { tags, reusable, ephemeral, preapproved, .. } = request;
     let expires = request.expires_in_secs.map(|seconds| now().wall.plus(Duration::from_secs(seconds)));
-    let new = NewAuthKey { user, tags, reusable, ephemeral, expires };
+    let new = NewAuthKey { user, tags, reusable, ephemeral, preapproved, expires };
     let Reply::AuthKeyCreated { key: id, secret } = tailnet.ask(Command::CreateAuthKey(new)).await? else {
         return Err(Problem::not_found("the key is gone already"));
     };

@@ -27,8 +27,13 @@ pub(super) async fn pending(State(tailnet): State<LoopHandle>) -> Result<Json<Ve
 
 pub(super) async fn approve(State(tailnet): State<LoopHandle>, Json(request): Json<ApproveRequest>) -> Answer {
     let user = users::by_name(&tailnet, &request.user).await?;
-    match tailnet.ask(Command::Approve { auth_id: registration(&request.auth_id)?, user }).await? {
-        Reply::Approved(node) => one(&tailnet, node).await,
+    let approve = Command::Approve { auth_id: registration(&request.auth_id)?, user, key_expiry: None };
+    match tailnet.ask(approve).await? {
+        Reply::Approved(node) => {
+            // Who lets it in here is an administrator: nobody else needs to approve the device.
+            tailnet.ask(Command::ApproveNode { node }).await?;
+            one(&tailnet, node).await
+        }
         _ => Err(Problem::not_found("the node is gone already")),
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn remove(
     Path(name): Path<String>,
 ) -> Result<Json<DoneDocument>, Problem> {
     let user = by_name(&tailnet, &name).await?;
-    tailnet.ask(Command::DeleteUser { user }).await?;
+    tailnet.ask(Command::DeleteUser { user, with_nodes: false }).await?;
     Ok(Json(DoneDocument {}))
 }
 

@@ -40,6 +40,9 @@ enum KeysVerb {
         /// Remove its nodes soon after they go offline
         #[arg(long)]
         ephemeral: bool,
+        /// Let its nodes take part without an administrator's approval where the settings ask for one
+        #[arg(long)]
+        preapproved: bool,
         /// How long it can be used: a number with s, m, h or d, or "never"
         #[arg(long, value_name = "TIME", default_value = "90d")]
         expires: Lifetime,
@@ -56,9 +59,9 @@ enum KeysVerb {
 impl Keys {
     pub(super) async fn run(self, door: &Door) -> anyhow::Result<()> {
         match self.verb {
-            KeysVerb::Create { user, tags, reusable, ephemeral, expires } => {
+            KeysVerb::Create { user, tags, reusable, ephemeral, preapproved, expires } => {
                 let expires_in_secs = expires.limit().map(|time| time.as_secs());
-                let request = KeyRequest { user, tags, reusable, ephemeral, expires_in_secs };
+                let request = KeyRequest { user, tags, reusable, ephemeral, preapproved, expires_in_secs };
                 let key: KeyDocument = door.send(Method::POST, "/keys", &request).await?;
                 self.form.show(&key, |key| key.key.clone().unwrap_or_default())
             }

@@ -33,6 +33,5 @@ impl Members {
 
 fn read(coordinator: &Coordinator) -> BTreeSet<NodePublic> {
     let now = now();
-    let records = coordinator.nodes().map(|entry| &entry.record);
-    records.filter(|record| is_member(record, now)).map(|record| record.key).collect()
+    coordinator.nodes().filter(|entry| is_member(entry, now)).map(|entry| entry.record.key).collect()
 }

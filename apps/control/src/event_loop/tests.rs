@@ -120,7 +120,7 @@ async fn who_waits_for_an_administrator_is_woken_by_the_approval() {
     let Ok(Reply::Waiting { auth_id }) = asked else { panic!("{asked:?}") };
     let (tailnet, id): (_, AuthId) = (server.tailnet.clone(), auth_id.clone());
     let waiting = tokio::spawn(async move { tailnet.wait_for_approval(id, key(1), Duration::from_secs(60)).await });
-    server.tailnet.ask(Command::Approve { auth_id, user: server.user }).await.unwrap();
+    server.tailnet.ask(Command::Approve { auth_id, user: server.user, key_expiry: None }).await.unwrap();
     tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("woken").unwrap();
     assert!(server.tailnet.admits(&key(1)));
 }

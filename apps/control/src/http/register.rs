@@ -53,7 +53,7 @@ fn answer(
     result: Result<Reply, AskError>,
 ) -> Result<Json<RegisterResponse>, Problem> {
     let response = match result {
-        Ok(Reply::Registered { user, .. }) => welcome(&user),
+        Ok(Reply::Registered { user, approved, .. }) => welcome(&user, approved),
         Ok(Reply::KeyExpired | Reply::LoggedOut) => {
             RegisterResponse { node_key_expired: true, ..RegisterResponse::default() }
         }
@@ -71,7 +71,7 @@ fn answer(
     Ok(Json(response))
 }
 
-fn welcome(user: &User) -> RegisterResponse {
+fn welcome(user: &User, approved: bool) -> RegisterResponse {
     RegisterResponse {
         user: control::User {
             id: user.id.0,
@@ -86,7 +86,7 @@ fn welcome(user: &User) -> RegisterResponse {
             profile_pic_url: user.picture_url.clone(),
             ..Login::default()
         },
-        machine_authorized: true,
+        machine_authorized: approved,
         ..RegisterResponse::default()
     }
 }

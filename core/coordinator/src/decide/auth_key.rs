@@ -27,7 +27,7 @@ impl Coordinator {
     pub(super) fn decide_create_auth_key(&self, dice: &mut Dice, wanted: NewAuthKey, now: Now) -> Decided {
         let tags = self.checked_tags(wanted.tags)?;
         match wanted.user {
-            Some(user) => drop(self.user(user)?),
+            Some(user) => drop(self.active_user(user)?),
             None if tags.is_empty() => return Err(Refusal::KeyOwnsNothing),
             None => {}
         }
@@ -45,6 +45,7 @@ impl Coordinator {
             tags,
             reusable: wanted.reusable,
             ephemeral: wanted.ephemeral,
+            preapproved: wanted.preapproved,
             created: now.wall,
             expires: wanted.expires,
             used: None,
@@ -76,6 +77,10 @@ impl Coordinator {
         }
         if !key.reusable && key.used.is_some() {
             return Err(Refusal::AuthKeyUsed);
+        }
+        // Also for a key that tags: what a suspended user holds opens nothing.
+        if let Some(user) = key.user {
+            self.active_user(user)?;
         }
         Ok(key)
     }

@@ -48,6 +48,14 @@ impl Coordinator {
         done(vec![Change::NodeChanged(Box::new(record))])
     }
 
+    pub(super) fn decide_approve_node(&self, node: NodeId) -> Decided {
+        let record = self.record(node)?;
+        if record.approved {
+            return done(Vec::new());
+        }
+        done(vec![Change::NodeChanged(Box::new(NodeRecord { approved: true, ..record.clone() }))])
+    }
+
     pub(super) fn decide_delete_node(&self, node: NodeId) -> Decided {
         self.record(node)?;
         done(vec![Change::NodeDeleted(node)])

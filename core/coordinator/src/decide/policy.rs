@@ -9,7 +9,7 @@ use crate::change::Change;
 use crate::command::{Decision, NewPolicy, Reply};
 use crate::config::Now;
 use crate::limits;
-use crate::record::{NodeRecord, PolicyRevision, UserRecord};
+use crate::record::{NodeRecord, PolicyRevision, Standing, UserRecord};
 use crate::refusal::Refusal;
 use crate::routes::approved_by;
 use crate::state::Coordinator;
@@ -56,7 +56,8 @@ impl Coordinator {
             return Ok(());
         }
         let mut roster = Roster::clone(&self.roster);
-        for record in records {
+        let absent = |record: &&NodeRecord| self.node(record.id).is_none_or(|entry| entry.standing != Standing::Good);
+        for record in records.iter().filter(|record| !absent(record)) {
             let changed = user.filter(|user| record.owner() == Some(user.id));
             let looks = Looks::of(record);
             roster.insert(record.id, &looks.subject(record, changed.or_else(|| self.owner_of(record))));
@@ -75,14 +76,21 @@ impl Coordinator {
         let records: Vec<NodeRecord> =
             nodes.map(|entry| &entry.record).filter(|r| r.owner().is_some()).cloned().collect();
         self.check_tests(&records, Some(&user))?;
-        let approved = records.into_iter().filter_map(|record| {
+        Ok(self.changed_user(user))
+    }
+
+    /// The same, whatever the policy's tests say.
+    pub(super) fn changed_user(&self, user: UserRecord) -> Vec<Change> {
+        let nodes = self.nodes_of(user.id).map(|entry| &entry.record);
+        let records = nodes.filter(|record| record.owner().is_some()).cloned();
+        let approved = records.filter_map(|record| {
             let after = approved_by(self.roster.policy(), record.clone(), Some(&user));
             (after != record).then(|| Change::NodeChanged(Box::new(after)))
         });
         let approved: Vec<Change> = approved.collect();
         let mut changes = vec![Change::UserChanged(user)];
         changes.extend(approved);
-        Ok(changes)
+        changes
     }
 
     /// The user that a node belongs to.

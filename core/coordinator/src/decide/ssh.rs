@@ -23,7 +23,7 @@ impl Coordinator {
             return Err(Refusal::NotYourKey);
         }
         let reject = |why| Ok(Decision { changes: Vec::new(), reply: Reply::SshRejected { why } });
-        let Some(from) = self.node(question.from).filter(|from| !from.expired) else {
+        let Some(from) = self.node(question.from).filter(|from| from.is_admitted()) else {
             return reject("the node that you come from is not in this network any more");
         };
         let Some(period) = self.roster.ssh_check_period(question.from, question.to) else {

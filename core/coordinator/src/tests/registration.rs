@@ -66,12 +66,13 @@ fn an_administrator_lets_a_waiting_machine_in() {
     assert_eq!(tailnet.waiting(register(1, 1)), auth_id, "asking again leads to the same page");
     let url = format!("https://control.example.com/register/{auth_id}");
     assert_eq!(AuthId::from_url(&url).as_ref(), Some(&auth_id));
-    let Ok(Reply::Approved(node)) = tailnet.ask(Command::Approve { auth_id: auth_id.clone(), user }) else {
+    let Ok(Reply::Approved(node)) = tailnet.ask(Command::Approve { auth_id: auth_id.clone(), user, key_expiry: None })
+    else {
         panic!("refused")
     };
     let followup = Register { followup: Some(auth_id.clone()), ..register(1, 1) };
     assert!(matches!(tailnet.register(followup), Ok(Reply::Registered { node: same, .. }) if same == node));
-    assert_eq!(tailnet.ask(Command::Approve { auth_id, user }), Err(Refusal::UnknownRegistration));
+    assert_eq!(tailnet.ask(Command::Approve { auth_id, user, key_expiry: None }), Err(Refusal::UnknownRegistration));
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_registration_that_is_declined_or_waits_too_long_ends() {
     assert_ne!(tailnet.waiting(register(1, 1)), auth_id);
     tailnet.wait(crate::limits::PENDING_LIFETIME);
     assert_eq!(tailnet.coordinator.pending().count(), 0);
-    assert_eq!(tailnet.ask(Command::Approve { auth_id, user }), Err(Refusal::UnknownRegistration));
+    assert_eq!(tailnet.ask(Command::Approve { auth_id, user, key_expiry: None }), Err(Refusal::UnknownRegistration));
 }
 
 #[test]
@@ -114,7 +115,9 @@ fn a_new_key_of_the_same_machine_and_user_is_the_same_node() {
     assert!(tailnet.coordinator.admits(&key(2)) && !tailnet.coordinator.admits(&key(1)));
 
     let auth_id = tailnet.waiting(register(1, 3));
-    let Ok(Reply::Approved(other)) = tailnet.ask(Command::Approve { auth_id, user: bob }) else { panic!("refused") };
+    let Ok(Reply::Approved(other)) = tailnet.ask(Command::Approve { auth_id, user: bob, key_expiry: None }) else {
+        panic!("refused")
+    };
     assert_ne!(other, node, "another user makes another node");
     assert_eq!(tailnet.coordinator.node(other).unwrap().record.label, "host1-1");
 }
@@ -193,8 +196,10 @@ fn tags_come_from_keys_owners_and_administrators_only() {
     assert_eq!(tailnet.register(Register { auth_key: Some(plain), ..asks(2, "tag:web") }), refused);
     // A user who owns the tag may ask for it.
     let auth_id = tailnet.waiting(asks(2, "tag:web"));
-    assert_eq!(tailnet.ask(Command::Approve { auth_id: auth_id.clone(), user: bob }), refused);
-    let Ok(Reply::Approved(node)) = tailnet.ask(Command::Approve { auth_id, user: alice }) else { panic!("refused") };
+    assert_eq!(tailnet.ask(Command::Approve { auth_id: auth_id.clone(), user: bob, key_expiry: None }), refused);
+    let Ok(Reply::Approved(node)) = tailnet.ask(Command::Approve { auth_id, user: alice, key_expiry: None }) else {
+        panic!("refused")
+    };
     assert_eq!(tailnet.coordinator.node(node).unwrap().record.owner(), None);
     // An administrator may give any tag that exists, and what they gave stays.
     assert_eq!(
@@ -204,7 +209,7 @@ fn tags_come_from_keys_owners_and_administrators_only() {
     assert_eq!(tailnet.ask(Command::SetTags { node, tags: Vec::new() }), Err(Refusal::NoTags));
     tailnet.ask(Command::SetTags { node, tags: vec!["tag:db".to_owned()] }).unwrap();
     let auth_id = tailnet.waiting(Register { host: host("server"), ..register(2, 22) });
-    tailnet.ask(Command::Approve { auth_id, user: alice }).unwrap();
+    tailnet.ask(Command::Approve { auth_id, user: alice, key_expiry: None }).unwrap();
     assert_eq!(tailnet.coordinator.node(node).unwrap().record.tags, ["tag:db"]);
 }
 
@@ -240,6 +245,7 @@ fn a_name_follows_the_host_until_an_administrator_chooses_one() {
 #[test]
 fn a_user_with_nodes_is_kept_and_one_without_takes_their_keys_along() {
     let mut tailnet = Tailnet::new();
+    tailnet.user("owner");
     let user = tailnet.user("alice");
     assert_eq!(
         tailnet.ask(Command::CreateUser { login_name: "Alice".to_owned(), display_name: String::new() }),
@@ -247,9 +253,9 @@ fn a_user_with_nodes_is_kept_and_one_without_takes_their_keys_along() {
     );
     let secret = tailnet.auth_key(NewAuthKey { user: Some(user), ..NewAuthKey::default() });
     let node = tailnet.join(1, &secret);
-    assert_eq!(tailnet.ask(Command::DeleteUser { user }), Err(Refusal::UserHasNodes(user, 1)));
+    assert_eq!(tailnet.ask(Command::DeleteUser { user, with_nodes: false }), Err(Refusal::UserHasNodes(user, 1)));
     tailnet.ask(Command::DeleteNode { node }).unwrap();
-    tailnet.ask(Command::DeleteUser { user }).unwrap();
+    tailnet.ask(Command::DeleteUser { user, with_nodes: false }).unwrap();
     assert_eq!(tailnet.coordinator.auth_keys().count(), 0);
     let next = tailnet.user("alice");
     assert!(next > user, "numbers are not used again");

@@ -1,7 +1,7 @@
 //! A batch of changes, whole or not at all.
 
 use sqlx::SqliteConnection;
-use wattle_coordinator::{AuthKey, Change, NodeRecord, PolicyRevision, Reach, UserRecord};
+use wattle_coordinator::{AuthKey, Change, NodeRecord, PolicyRevision, Reach, Settings, UserRecord};
 use wattle_netmap::NodeId;
 
 use super::Store;
@@ -46,6 +46,7 @@ async fn write(to: &mut SqliteConnection, change: &Change) -> sqlx::Result<()> {
         Change::NodeChanged(node) => write_node(to, node).await,
         Change::NodeDeleted(node) => delete(to, "DELETE FROM nodes WHERE id = $1", node.0).await,
         Change::PolicySet { revision, .. } => write_policy(to, revision).await,
+        Change::SettingsSet(settings) => write_settings(to, *settings).await,
         Change::ReachSaved(saved) => {
             for (node, reach) in saved {
                 write_reach(to, *node, reach).await?;
@@ -92,18 +93,37 @@ async fn use_number(to: &mut SqliteConnection, kind: &str, used: u64) -> sqlx::R
 }
 
 async fn write_user(to: &mut SqliteConnection, user: &UserRecord) -> sqlx::Result<()> {
-    let sql = "INSERT INTO users (id, login_name, display_name, created, role, groups) VALUES ($1, $2, $3, $4, $5, $6) \
+    let sql = "INSERT INTO users (id, login_name, display_name, created, role, groups, provider, email, picture_url, \
+               suspended, last_sign_in, second_factor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                ON CONFLICT (id) DO UPDATE SET login_name = excluded.login_name, display_name = excluded.display_name, \
-               role = excluded.role, groups = excluded.groups";
+               role = excluded.role, groups = excluded.groups, provider = excluded.provider, email = excluded.email, \
+               picture_url = excluded.picture_url, suspended = excluded.suspended, \
+               last_sign_in = excluded.last_sign_in, second_factor = excluded.second_factor";
     let query = sqlx::query(sql).bind(number(user.id.0)).bind(&user.login_name).bind(&user.display_name);
     let query = query.bind(time(user.created)).bind(codec::role(user.role)).bind(codec::tags(&user.groups));
+    let query = query.bind(&user.provider).bind(&user.email).bind(&user.picture_url);
+    let query = query.bind(maybe_time(user.suspended)).bind(maybe_time(user.last_sign_in)).bind(user.second_factor);
+    query.execute(&mut *to).await?;
+    delete(to, "DELETE FROM identities WHERE user_id = $1", user.id.0).await?;
+    for key in &user.identities {
+        // An identity that is somebody else's breaks the table's key, and the whole batch with it.
+        let query = sqlx::query("INSERT INTO identities (issuer, subject, user_id) VALUES ($1, $2, $3)");
+        query.bind(&key.issuer).bind(&key.subject).bind(number(user.id.0)).execute(&mut *to).await?;
+    }
+    Ok(())
+}
+
+async fn write_settings(to: &mut SqliteConnection, settings: Settings) -> sqlx::Result<()> {
+    let sql =
+        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let query = sqlx::query(sql).bind(codec::DEVICE_APPROVAL).bind(codec::switch(settings.device_approval));
     query.execute(to).await.map(drop)
 }
 
 async fn write_auth_key(to: &mut SqliteConnection, key: &AuthKey) -> sqlx::Result<()> {
     let sql = "INSERT INTO auth_keys \
-               (id, prefix, hash, user_id, tags, reusable, ephemeral, created, expires, used, revoked) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+               (id, prefix, hash, user_id, tags, reusable, ephemeral, created, expires, used, revoked, preapproved) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                ON CONFLICT (id) DO UPDATE SET used = excluded.used, revoked = excluded.revoked";
     sqlx::query(sql)
         .bind(number(key.id.0))
@@ -117,6 +137,7 @@ async fn write_auth_key(to: &mut SqliteConnection, key: &AuthKey) -> sqlx::Resul
         .bind(maybe_time(key.expires))
         .bind(maybe_time(key.used))
         .bind(maybe_time(key.revoked))
+        .bind(key.preapproved)
         .execute(to)
         .await
         .map(drop)
@@ -124,14 +145,16 @@ async fn write_auth_key(to: &mut SqliteConnection, key: &AuthKey) -> sqlx::Resul
 
 async fn write_node(to: &mut SqliteConnection, node: &NodeRecord) -> sqlx::Result<()> {
     let sql = "INSERT INTO nodes (id, stable_id, machine_key, node_key, user_id, tags, tags_by_admin, label, label_by_admin, \
-               ipv4, ipv6, created, key_expiry, ephemeral, auth_key_id, host, capability_version, approved_routes) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+               ipv4, ipv6, created, key_expiry, ephemeral, auth_key_id, host, capability_version, approved_routes, \
+               approved) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
                ON CONFLICT (id) DO UPDATE SET stable_id = excluded.stable_id, machine_key = excluded.machine_key, \
                node_key = excluded.node_key, user_id = excluded.user_id, tags = excluded.tags, \
                tags_by_admin = excluded.tags_by_admin, label = excluded.label, label_by_admin = excluded.label_by_admin, \
                ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, key_expiry = excluded.key_expiry, \
                ephemeral = excluded.ephemeral, auth_key_id = excluded.auth_key_id, host = excluded.host, \
-               capability_version = excluded.capability_version, approved_routes = excluded.approved_routes";
+               capability_version = excluded.capability_version, approved_routes = excluded.approved_routes, \
+               approved = excluded.approved";
     sqlx::query(sql)
         .bind(number(node.id.0))
         .bind(&node.stable_id.0)
@@ -151,6 +174,7 @@ async fn write_node(to: &mut SqliteConnection, node: &NodeRecord) -> sqlx::Resul
         .bind(codec::host(&node.host))
         .bind(i64::from(node.capability_version))
         .bind(codec::routes(&node.approved_routes))
+        .bind(node.approved)
         .execute(to)
         .await
         .map(drop)

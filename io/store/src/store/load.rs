@@ -1,7 +1,10 @@
 //! Everything at once, when the server starts.
 
+use std::collections::BTreeMap;
+
 use sqlx::FromRow;
-use wattle_coordinator::{AuthKey, AuthKeyId, NextNumbers, NodeRecord, Reach, Snapshot, UserRecord};
+use wattle_coordinator::{AuthKey, AuthKeyId, NextNumbers, NodeRecord, Reach, Settings, Snapshot, UserRecord};
+use wattle_identity::IdentityKey;
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
 use wattle_netmap::{NodeId, RegionId, StableId, UserId};
 use wattle_time::UnixTime;
@@ -18,6 +21,19 @@ struct UserRow {
     created: i64,
     role: String,
     groups: String,
+    provider: String,
+    email: Option<String>,
+    picture_url: String,
+    suspended: Option<i64>,
+    last_sign_in: Option<i64>,
+    second_factor: bool,
+}
+
+#[derive(FromRow)]
+struct IdentityRow {
+    issuer: String,
+    subject: String,
+    user_id: i64,
 }
 
 #[derive(FromRow)]
@@ -33,6 +49,7 @@ struct AuthKeyRow {
     expires: Option<i64>,
     used: Option<i64>,
     revoked: Option<i64>,
+    preapproved: bool,
 }
 
 #[derive(FromRow)]
@@ -55,6 +72,7 @@ struct NodeRow {
     host: String,
     capability_version: i64,
     approved_routes: String,
+    approved: bool,
 }
 
 #[derive(FromRow)]
@@ -72,19 +90,33 @@ impl Store {
     pub async fn load(&self) -> Result<Snapshot, StoreError> {
         let read = |error| self.failed(&error);
         let users = sqlx::query_as("SELECT * FROM users ORDER BY id").fetch_all(&self.pool).await.map_err(read)?;
+        let identities = sqlx::query_as("SELECT * FROM identities ORDER BY issuer, subject");
+        let identities: Vec<IdentityRow> = identities.fetch_all(&self.pool).await.map_err(read)?;
+        let settings: Vec<(String, String)> =
+            sqlx::query_as("SELECT name, value FROM settings").fetch_all(&self.pool).await.map_err(read)?;
         let keys = sqlx::query_as("SELECT * FROM auth_keys ORDER BY id").fetch_all(&self.pool).await.map_err(read)?;
         let nodes = sqlx::query_as("SELECT * FROM nodes ORDER BY id").fetch_all(&self.pool).await.map_err(read)?;
         let reach = sqlx::query_as("SELECT * FROM reach ORDER BY node_id").fetch_all(&self.pool).await.map_err(read)?;
         let numbers: Vec<(String, i64)> =
             sqlx::query_as("SELECT kind, next FROM numbers").fetch_all(&self.pool).await.map_err(read)?;
         let policy = self.policy_history().newest().await?;
+        let mut users = self.rows("users", users, user)?;
+        let mut of_user: BTreeMap<i64, Vec<IdentityKey>> = BTreeMap::new();
+        for IdentityRow { issuer, subject, user_id } in identities {
+            of_user.entry(user_id).or_default().push(IdentityKey { issuer, subject });
+        }
+        for user in &mut users {
+            user.identities = of_user.remove(&codec::number(user.id.0)).unwrap_or_default();
+        }
+        let damaged = |BadColumn(reason)| StoreError::damaged(&self.path, reason);
         let snapshot = Snapshot {
-            users: self.rows("users", users, user)?,
+            users,
             auth_keys: self.rows("auth_keys", keys, auth_key)?,
             nodes: self.rows("nodes", nodes, node)?,
             reach: self.rows("reach", reach, node_reach)?,
             policy,
-            next: next_numbers(&numbers).map_err(|BadColumn(reason)| StoreError::damaged(&self.path, reason))?,
+            settings: tailnet_settings(&settings).map_err(damaged)?,
+            next: next_numbers(&numbers).map_err(damaged)?,
         };
         Ok(snapshot)
     }
@@ -103,6 +135,13 @@ fn user(row: UserRow) -> Result<UserRecord, BadColumn> {
         created: UnixTime::from_micros(row.created),
         role: codec::role_back(&row.role)?,
         groups: codec::tags_back(&row.groups)?,
+        identities: Vec::new(),
+        provider: row.provider,
+        email: row.email,
+        picture_url: row.picture_url,
+        suspended: row.suspended.map(UnixTime::from_micros),
+        last_sign_in: row.last_sign_in.map(UnixTime::from_micros),
+        second_factor: row.second_factor,
     })
 }
 
@@ -123,6 +162,7 @@ fn auth_key(row: AuthKeyRow) -> Result<AuthKey, BadColumn> {
         expires: row.expires.map(UnixTime::from_micros),
         used: row.used.map(UnixTime::from_micros),
         revoked: row.revoked.map(UnixTime::from_micros),
+        preapproved: row.preapproved,
     })
 }
 
@@ -146,6 +186,7 @@ fn node(row: NodeRow) -> Result<NodeRecord, BadColumn> {
         host: codec::host_back(&row.host)?,
         capability_version: row.capability_version.try_into()?,
         approved_routes: codec::routes_back(&row.approved_routes)?,
+        approved: row.approved,
     })
 }
 
@@ -159,6 +200,18 @@ fn node_reach(row: ReachRow) -> Result<(NodeId, Reach), BadColumn> {
         net: codec::net_back(&row.host)?,
     };
     Ok((NodeId(codec::number_back(row.node_id)?), reach))
+}
+
+/// A setting that we do not know was written by a newer server, which keeps older ones out otherwise: it is damage.
+fn tailnet_settings(rows: &[(String, String)]) -> Result<Settings, BadColumn> {
+    let mut settings = Settings::default();
+    for (name, value) in rows {
+        match name.as_str() {
+            codec::DEVICE_APPROVAL => settings.device_approval = codec::switch_back(value)?,
+            other => return Err(BadColumn(format!("table settings: unknown setting {other}"))),
+        }
+    }
+    Ok(settings)
 }
 
 fn next_numbers(rows: &[(String, i64)]) -> Result<NextNumbers, BadColumn> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use wattle_coordinator::{
     Change, Command, Config, Coordinator, Dice, NewAuthKey, NewPolicy, Now, PolicyRevision, Register, Reply, Report,
-    Role, Snapshot, UserRecord,
+    Role, Settings, Snapshot, UserRecord,
 };
+use wattle_identity::{IdentityKey, Profile};
 use wattle_keys::{DiscoPublic, MachinePublic, NodePublic};
 use wattle_netmap::{DerpMap, Endpoint, EndpointKind, HostFacts, NetFacts, NodeId, RegionId, Service, UserId};
 use wattle_time::{Instant, UnixTime};
@@ -70,7 +71,7 @@ fn command(kind: u8, a: u8, b: u8, secret: Option<String>) -> Command {
         6 => Command::Connect(report),
         7 => Command::CreateUser { login_name: format!("user{b}"), display_name: "Some One".to_owned() },
         8 => Command::RenameUser { user: UserId(u64::from(a % 3)), login_name: format!("other{b}") },
-        9 => Command::DeleteUser { user: UserId(u64::from(a % 4)) },
+        9 => Command::DeleteUser { user: UserId(u64::from(a % 4)), with_nodes: b.is_multiple_of(2) },
         10 => Command::SetTags { node, tags: vec![format!("tag:t{}", b % 3)] },
         11 => Command::RenameNode { node, name: (b.is_multiple_of(2)).then(|| format!("name{}", b % 3)) },
         12 => Command::ExpireNode { node, at: (b.is_multiple_of(2)).then(|| UnixTime::from_secs(1_900_000_000)) },
@@ -86,6 +87,21 @@ fn command(kind: u8, a: u8, b: u8, secret: Option<String>) -> Command {
             routes: vec![format!("10.{b}.0.0/16").parse().unwrap(), "::/0".parse().unwrap()],
         },
         15 => Command::RevokeAuthKey { key: wattle_coordinator::AuthKeyId(u64::from(a % 5)) },
+        20 | 21 => Command::SignIn(Box::new(Profile {
+            key: IdentityKey { issuer: format!("https://{}.example.com", b % 2), subject: format!("s{}", a % 3) },
+            provider: "corp".to_owned(),
+            email: b.is_multiple_of(3).then(|| format!("user{b}")),
+            display_name: "Some One".to_owned(),
+            picture_url: String::new(),
+            groups: b.is_multiple_of(2).then(|| vec!["ops".to_owned()]),
+            second_factor: b.is_multiple_of(5),
+            key_expiry: None,
+            login_name: format!("user{b}"),
+        })),
+        22 => Command::SuspendUser { user: UserId(u64::from(a % 4)) },
+        23 => Command::RestoreUser { user: UserId(u64::from(a % 4)) },
+        24 => Command::SetSettings(Settings { device_approval: b.is_multiple_of(2) }),
+        25 => Command::ApproveNode { node },
         _ => Command::SaveReach,
     }
 }
@@ -108,7 +124,7 @@ proptest! {
 
     /// What a killed server finds when it comes back is what it had acknowledged.
     #[test]
-    fn the_state_after_a_reload_is_the_state_before(steps in prop::collection::vec((0u8..20, any::<u8>(), any::<u8>()), 1..40)) {
+    fn the_state_after_a_reload_is_the_state_before(steps in prop::collection::vec((0u8..26, any::<u8>(), any::<u8>()), 1..40)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         run(async {
@@ -125,7 +141,7 @@ proptest! {
                 if kind < 3 {
                     let tags = if kind == 2 { vec!["tag:t1".to_owned()] } else { Vec::new() };
                     let user = (kind != 2).then_some(UserId(1));
-                    let wanted = NewAuthKey { user, tags, reusable: b.is_multiple_of(2), ephemeral: kind == 1, expires: Some(now.wall.plus(Duration::from_secs(9))) };
+                    let wanted = NewAuthKey { user, tags, reusable: b.is_multiple_of(2), ephemeral: kind == 1, preapproved: b.is_multiple_of(3), expires: Some(now.wall.plus(Duration::from_secs(9))) };
                     let reply = ask(&store, &mut coordinator, &mut dice, Command::CreateAuthKey(wanted), now).await;
                     if let Some(Reply::AuthKeyCreated { secret: told, .. }) = reply {
                         secret = Some(told);
@@ -152,14 +168,8 @@ async fn with_one_user(path: &Path) -> (Store, Snapshot) {
 }
 
 fn user(id: u64, login_name: &str) -> UserRecord {
-    UserRecord {
-        id: UserId(id),
-        login_name: login_name.to_owned(),
-        display_name: String::new(),
-        created: START.wall,
-        role: Role::NetworkAdmin,
-        groups: vec!["ops".to_owned()],
-    }
+    let record = UserRecord::new(UserId(id), login_name.to_owned(), START.wall, Role::NetworkAdmin);
+    UserRecord { groups: vec!["ops".to_owned()], ..record }
 }
 
 #[test]
@@ -172,6 +182,24 @@ fn a_batch_that_fails_in_the_middle_writes_nothing() {
         assert!(store.commit(&batch).await.is_err());
         assert_eq!(store.load().await.unwrap(), before);
         store.commit(&[Change::UserAdded(user(2, "bob"))]).await.unwrap();
+    });
+}
+
+#[test]
+fn an_identity_belongs_to_one_user_and_goes_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let (store, _) = with_one_user(&folder.path().join("state.db")).await;
+        let key = IdentityKey { issuer: "https://id.example.com".to_owned(), subject: "1".to_owned() };
+        let known =
+            |id, name| UserRecord { identities: vec![key.clone()], suspended: Some(START.wall), ..user(id, name) };
+        store.commit(&[Change::UserChanged(known(1, "alice"))]).await.unwrap();
+        let before = store.load().await.unwrap();
+        assert_eq!(before.users, [known(1, "alice")]);
+        assert!(store.commit(&[Change::UserAdded(known(2, "bob"))]).await.is_err());
+        assert_eq!(store.load().await.unwrap(), before);
+        store.commit(&[Change::UserDeleted(UserId(1)), Change::UserAdded(known(2, "bob"))]).await.unwrap();
+        assert_eq!(store.load().await.unwrap().users, [known(2, "bob")]);
     });
 }
 
@@ -258,7 +286,9 @@ fn what_the_first_version_wrote_is_read_and_its_policy_becomes_the_first_revisio
         let kept = store.load().await.unwrap();
         let roles: Vec<_> = kept.users.iter().map(|user| (user.id.0, user.role)).collect();
         assert_eq!(roles, [(3, Role::Owner), (5, Role::Member)], "the first user owns the tailnet");
-        assert!(kept.nodes[0].approved_routes.is_empty());
+        assert!(kept.nodes[0].approved_routes.is_empty() && kept.nodes[0].approved);
+        let unknown = |user: &UserRecord| user.identities.is_empty() && user.suspended.is_none();
+        assert!(kept.users.iter().all(unknown) && kept.settings == Settings::default());
         Coordinator::new(config(), kept, START).unwrap();
         let heads = store.policy_history().heads().await.unwrap();
         let [head] = heads.as_slice() else { panic!("{heads:?}") };
