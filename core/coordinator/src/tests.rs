@@ -1,11 +1,14 @@
 //! Stories of one tailnet, told by commands.
 
+mod approval;
 mod feed;
+mod people;
 mod policies;
 mod registration;
 mod routes;
 mod ssh;
 mod streams;
+mod tags;
 
 use std::time::Duration;
 
@@ -14,8 +17,8 @@ use wattle_netmap::{DerpMap, HostFacts, NodeId, UserId};
 use wattle_time::{Instant, UnixTime};
 
 use crate::{
-    AuthId, Command, Config, Coordinator, Dice, NewAuthKey, NewPolicy, Now, Refusal, Register, Reply, Report, Snapshot,
-    StreamId,
+    AuthId, Command, Config, Coordinator, Dice, NewAuthKey, NewPolicy, NodeRecord, Now, Refusal, Register, Reply,
+    Report, Snapshot, StreamId,
 };
 
 /// A coordinator with its dice and a clock that tests turn.
@@ -134,6 +137,24 @@ impl Tailnet {
             Ok(Reply::Waiting { auth_id }) => auth_id,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// A person lets a waiting machine in.
+    pub(crate) fn approve(&mut self, auth_id: AuthId, user: UserId) -> Result<NodeId, Refusal> {
+        match self.ask(Command::Approve { auth_id, user, key_expiry: None })? {
+            Reply::Approved(node) => Ok(node),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Joins as a person does: by a page.
+    pub(crate) fn log_in(&mut self, request: Register, user: UserId) -> Result<NodeId, Refusal> {
+        let auth_id = self.waiting(request);
+        self.approve(auth_id, user)
+    }
+
+    pub(crate) fn record(&self, node: NodeId) -> &NodeRecord {
+        &self.coordinator.node(node).unwrap().record
     }
 
     pub(crate) fn connect(&mut self, report: Report) -> (NodeId, StreamId) {

@@ -10,7 +10,7 @@ use wattle_policy::SshPermit;
 use wattle_time::UnixTime;
 
 use super::{Tailnet, host, register, report};
-use crate::{Command, FeedCache, NewAuthKey, NewPolicy, Register, Report, Role, Told, Update};
+use crate::{Command, FeedCache, NewAuthKey, NewPolicy, Register, Reply, Report, Role, Settings, Told, Update};
 
 const POLICIES: [&str; 6] = [
     "{}",
@@ -60,6 +60,10 @@ enum Step {
     Offer { key: u8, routes: u8 },
     Approve { node: u64, routes: u8 },
     Role { user: u64, role: u8 },
+    Suspend { user: u64 },
+    Restore { user: u64 },
+    DeviceApproval(bool),
+    ApproveDevice { node: u64 },
     Wait { secs: u32 },
     CatchUp { node: u64 },
 }
@@ -85,6 +89,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0u8..6, 0u8..32).prop_map(|(key, routes)| Step::Offer { key, routes }),
         2 => (1u64..8, 0u8..32).prop_map(|(node, routes)| Step::Approve { node, routes }),
         1 => (1u64..4, 0u8..3).prop_map(|(user, role)| Step::Role { user, role }),
+        1 => (1u64..4).prop_map(|user| Step::Suspend { user }),
+        1 => (1u64..4).prop_map(|user| Step::Restore { user }),
+        1 => any::<bool>().prop_map(Step::DeviceApproval),
+        1 => (1u64..8).prop_map(|node| Step::ApproveDevice { node }),
         1 => (0u32..5_000).prop_map(|secs| Step::Wait { secs }),
         6 => node.prop_map(|node| Step::CatchUp { node }),
     ]
@@ -131,7 +139,10 @@ impl World {
                 let policy_has_tag = tailnet.coordinator.policy_text().is_none_or(|text| text.contains("tag:web"));
                 let tags = if tagged && policy_has_tag { vec!["tag:web".to_owned()] } else { Vec::new() };
                 let user = Some(UserId(u64::from(user) + 1));
-                let secret = tailnet.auth_key(NewAuthKey { user, tags, ephemeral, ..NewAuthKey::default() });
+                let wanted = NewAuthKey { user, tags, ephemeral, ..NewAuthKey::default() };
+                let made = tailnet.ask(Command::CreateAuthKey(wanted));
+                // Who is suspended gets no key.
+                let Ok(Reply::AuthKeyCreated { secret, .. }) = made else { return };
                 _ = tailnet.register(Register { auth_key: Some(secret), ..register(machine, key) });
             }
             Step::Logout { key } => {
@@ -191,6 +202,12 @@ impl World {
                 let role = [Role::Member, Role::Admin, Role::Owner][usize::from(role)];
                 _ = tailnet.ask(Command::SetRole { user: UserId(user), role });
             }
+            Step::Suspend { user } => _ = tailnet.ask(Command::SuspendUser { user: UserId(user) }),
+            Step::Restore { user } => _ = tailnet.ask(Command::RestoreUser { user: UserId(user) }),
+            Step::DeviceApproval(device_approval) => {
+                tailnet.ask(Command::SetSettings(Settings { device_approval })).unwrap();
+            }
+            Step::ApproveDevice { node } => _ = tailnet.ask(Command::ApproveNode { node: NodeId(node) }),
             Step::Wait { secs } => tailnet.wait(Duration::from_secs(secs.into())),
             Step::CatchUp { node } => self.catch_up(NodeId(node)),
         }
