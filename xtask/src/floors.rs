@@ -26,6 +26,8 @@ const SIDEWAYS: &[(&str, &str, &str)] = &[
     ("wattle-path", "wattle-relay-core", "in tests: passages lead through a real peer relay"),
     ("wattle-session", "wattle-noise", "the session speaks through the control channel"),
     ("wattle-coordinator", "wattle-policy", "who may see whom is decided by policy"),
+    ("wattle-coordinator", "wattle-identity", "who people are is part of what is decided"),
+    ("wattle-provider", "wattle-link", "providers are dialled as coordination servers are"),
     ("wattle-scenarios", "wattle-world", "scenarios play in the world"),
     ("wattle-fuzz", "wattle-scenarios", "bytes make scenarios"),
     ("wattle-interop", "wattle-netns", "official clients run in the lab"),

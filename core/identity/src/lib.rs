@@ -1,36 +1,20 @@
-//! Who somebody is, as their identity provider says.
+//! Who somebody is, as their identity provider says, and who is let in.
+//!
+//! **What it is:** the words in which providers, pages and the coordinator speak of people: [`IdentityKey`], [`Profile`];
+//! the rules of a provider, [`Rules`]; the code that terminal and page both show, [`short_code`]; and a [`RateLimit`].
+//! **What it is not:** a client of any provider (that is `wattle-provider`), nor a list of users (the coordinator's).
+//! **How to drive it:** plain values and functions; time is handed in.
+//! **Invariants:** a person is known by issuer and subject, never by e-mail; what a provider says is bounded before it is
+//! kept; a rule that names nothing lets everybody in, one that names something lets in only that.
 #![forbid(unsafe_code)]
 
-use wattle_time::UnixTime;
+mod code;
+mod identity;
+pub mod limits;
+mod rate;
+mod rules;
 
-/// An identity at a provider. Never an e-mail address: those change hands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IdentityKey {
-    /// The provider's own name.
-    pub issuer: String,
-    /// The person's name there.
-    pub subject: String,
-}
-
-/// What a provider vouched for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
-    /// Who.
-    pub key: IdentityKey,
-    /// Name of the provider in the configuration.
-    pub provider: String,
-    /// E-mail, only if the provider says it is verified.
-    pub email: Option<String>,
-    /// As they are called.
-    pub display_name: String,
-    /// Their picture.
-    pub picture_url: String,
-    /// Group names, sorted; `None`: the provider tells none.
-    pub groups: Option<Vec<String>>,
-    /// Whether a second factor was used.
-    pub second_factor: bool,
-    /// When node keys shall end.
-    pub key_expiry: Option<UnixTime>,
-    /// A login name for a new user.
-    pub login_name: String,
-}
+pub use code::short_code;
+pub use identity::{IdentityKey, Profile};
+pub use rate::RateLimit;
+pub use rules::{NotAdmitted, Rules};

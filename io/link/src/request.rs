@@ -42,6 +42,32 @@ impl Dialer {
         self.small(Method::POST, url, body.into()).await
     }
 
+    /// One request, whose address has scheme and host, and its whole answer, with limits for its body and for everything
+    /// together. Redirects come back as they are: who follows them decides where to.
+    pub async fn exchange(
+        &self,
+        request: Request<Vec<u8>>,
+        body_max: usize,
+        time_max: Duration,
+    ) -> Result<Response<Bytes>, DialError> {
+        let (origin, path) = Origin::parse(&request.uri().to_string())?;
+        let target = Target::of_origin(&origin);
+        let (mut head, body) = request.into_parts();
+        let failed = |error: RequestError| unreachable(&target, &error);
+        head.uri = path.parse().map_err(|error: http::uri::InvalidUri| failed(http::Error::from(error).into()))?;
+        let host = HeaderValue::from_str(&target.name()).map_err(|error| failed(http::Error::from(error).into()))?;
+        head.headers.insert(HOST, host);
+        let exchange = async {
+            let mut connection = HttpConnection::open(self, &target).await?;
+            let request = Request::from_parts(head, Full::new(Bytes::from(body)));
+            let response = connection.sender.send_request(request).await.map_err(|error| failed(error.into()))?;
+            let (head, body) = response.into_parts();
+            let body = read_body(body, body_max).await.map_err(failed)?;
+            Ok(Response::from_parts(head, body))
+        };
+        timeout(time_max, exchange).await.unwrap_or_else(|_| Err(failed(RequestError::TimedOut)))
+    }
+
     async fn small(&self, method: Method, url: &str, body: Bytes) -> Result<Reply, DialError> {
         let (origin, path) = Origin::parse(url)?;
         let target = Target::of_origin(&origin);
@@ -151,14 +177,19 @@ impl Reply {
 /// Reads an answer whose body is limited.
 pub(crate) async fn read_reply(response: Response<Incoming>, limit: usize) -> Result<Reply, RequestError> {
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, limit).collect().await.map_err(|error| {
+    let body = read_body(body, limit).await?;
+    Ok(Reply { status: head.status.as_u16(), retry_after: retry_after(&head.headers), body })
+}
+
+async fn read_body(body: Incoming, limit: usize) -> Result<Bytes, RequestError> {
+    let whole = Limited::new(body, limit).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
             RequestError::TooLong { limit }
         } else {
             RequestError::Lost(reason_of(error.as_ref()))
         }
     })?;
-    Ok(Reply { status: head.status.as_u16(), retry_after: retry_after(&head.headers), body: body.to_bytes() })
+    Ok(whole.to_bytes())
 }
 
 /// Only the form in seconds: the one that coordination servers use.
