@@ -16,12 +16,16 @@ use wattle_coordinator::{Config, Coordinator, Dice, Now};
 use wattle_keys::NodePublic;
 use wattle_link::{Server, ServerIdentity};
 use wattle_netmap::{DerpMap, Resolver};
+use wattle_provider::Providers;
 use wattle_relay_io::{RelayHandle, serve_stun};
 use wattle_store::{Store, load_or_create_machine_key};
 
 use crate::admin::Office;
+use crate::check_config::redirect_of;
 use crate::config::Settings;
+use crate::event_loop::LoopHandle;
 use crate::http::Site;
+use crate::people::{ConfiguredProviders, People, provider_configs};
 use crate::policy_desk::PolicyDesk;
 use crate::policy_file::PolicyFile;
 use crate::relay::{self, RelaySockets};
@@ -119,7 +123,9 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
             serving.push(tokio::spawn(own_port.serve(router, until(stopped.clone()))));
         }
     }
-    let site = Site::new(tailnet.clone(), machine_key, settings.server_url.clone(), relay.as_ref(), stopped.clone());
+    let people = people(&settings, &tailnet)?;
+    let site =
+        Site::new(tailnet.clone(), machine_key, settings.server_url.clone(), people, relay.as_ref(), stopped.clone());
     serving.push(tokio::spawn(server.serve(http::outer(Arc::clone(&site), relay.clone()), until(stopped))));
 
     tokio::select! {
@@ -142,6 +148,16 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
         showing.await.context("the console failed")?;
     }
     deciding.await.context("the event loop failed")
+}
+
+/// The pages where people sign in, if there is anybody to vouch for them.
+fn people(settings: &Settings, tailnet: &LoopHandle) -> anyhow::Result<Option<Arc<People>>> {
+    if settings.providers.is_empty() {
+        return Ok(None);
+    }
+    let url = settings.server_url.clone();
+    let providers = Providers::new(provider_configs(&settings.providers), move |name| redirect_of(&url, name))?;
+    Ok(Some(People::new(tailnet.clone(), settings.server_url.clone(), ConfiguredProviders(providers))))
 }
 
 /// Keys and the administrators' socket are in it, so it is nobody else's.
@@ -171,6 +187,14 @@ fn announce(
     eprintln!("  data       {}", settings.data.display());
     if let Some(path) = &settings.policy_file {
         eprintln!("  policy     {}  (read again when it changes)", path.display());
+    }
+    if !settings.providers.is_empty() {
+        let titles: Vec<&str> = settings.providers.iter().map(|provider| provider.title.as_str()).collect();
+        eprintln!(
+            "  sign-in    {}  (people find their devices at {})",
+            titles.join(", "),
+            settings.server_url.page("/devices")
+        );
     }
     if settings.console.is_some() {
         eprintln!("  console    {}  (for one browser; more by wattle-control console)", console.invite()?);

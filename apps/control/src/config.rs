@@ -3,8 +3,10 @@
 
 mod duration;
 mod file;
+mod providers;
 mod settings;
 
 pub(crate) use duration::Lifetime;
 pub(crate) use file::ConfigFile;
+pub(crate) use providers::{ClientSecret, ProviderPlace, ProviderSettings};
 pub(crate) use settings::{RelayPlace, ServerUrl, Settings};

@@ -21,6 +21,7 @@ mod version;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware;
 use axum::routing::{any, get, post};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
@@ -31,6 +32,7 @@ use wattle_relay_io::http::BootstrapNames;
 use crate::config::ServerUrl;
 use crate::event_loop::LoopHandle;
 use crate::limits::CHANNELS_MAX;
+use crate::people::{self, People};
 
 /// What handlers need.
 pub(crate) struct Site {
@@ -38,6 +40,8 @@ pub(crate) struct Site {
     machine_key: MachinePrivate,
     url: ServerUrl,
     registry: Registry,
+    /// The pages for people; `None`: nobody signs in, and an administrator lets devices in.
+    people: Option<Arc<People>>,
     channels: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
@@ -47,29 +51,34 @@ impl Site {
         tailnet: LoopHandle,
         machine_key: MachinePrivate,
         url: ServerUrl,
+        people: Option<Arc<People>>,
         relay: Option<&RelayHandle>,
         stopped: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let registry = metrics::registry(&tailnet, relay);
         let channels = Arc::new(Semaphore::new(CHANNELS_MAX));
-        Arc::new(Self { tailnet, machine_key, url, registry, channels, stopped })
+        Arc::new(Self { tailnet, machine_key, url, people, registry, channels, stopped })
     }
 }
 
 /// Everything outside the control channel.
 pub(crate) fn outer(site: Arc<Site>, relay: Option<RelayHandle>) -> Router {
     let names = bootstrap_names(&site.url);
+    let pages = Router::new().route("/", get(home::page)).route("/ssh/{id}", get(ssh_page::page));
+    let pages = match &site.people {
+        Some(people) => pages.with_state(Arc::clone(&site)).merge(people::router(Arc::clone(people))),
+        None => pages.route("/register/{id}", get(register_page::page)).with_state(Arc::clone(&site)),
+    };
+    let pages = pages.route("/people.css", get(people::frame::style)).layer(middleware::from_fn(people::with_rules));
     let router = Router::new()
-        .route("/", get(home::page))
         .route("/key", get(key::keys))
         .route("/ts2021", get(ts2021::upgrade).post(ts2021::upgrade))
-        .route("/register/{id}", get(register_page::page))
-        .route("/ssh/{id}", get(ssh_page::page))
         .route("/verify", post(verify::verify))
         .route("/health", get(health::health))
         .route("/version", get(version::version))
         .route("/metrics", get(metrics::text))
-        .with_state(site);
+        .with_state(site)
+        .merge(pages);
     match relay {
         Some(relay) => router.merge(wattle_relay_io::http::router(relay, names)),
         None => router.merge(wattle_relay_io::http::captive_portal_router()),

@@ -62,3 +62,30 @@ pub(crate) const CONSOLE_TOKENS_MAX: usize = 16;
 pub(crate) const CONSOLE_SESSION: Duration = Duration::from_secs(12 * 3_600);
 /// How long an invitation to the console is good: time to copy it to a browser.
 pub(crate) const CONSOLE_TOKEN: Duration = Duration::from_secs(15 * 60);
+
+/// People signed in at once, in all browsers; the one who was away longest makes room.
+pub(crate) const SESSIONS_MAX: usize = 10_000;
+/// Browsers that one person is signed in with: who signs in often takes no room from others.
+pub(crate) const SESSIONS_OF_USER_MAX: usize = 20;
+/// How long a browser stays signed in ...
+pub(crate) const SESSION_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
+/// ... and how long without a visit.
+pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(12 * 3_600);
+/// Sign-ins that have begun at a provider; the oldest makes room.
+pub(crate) const ATTEMPTS_MAX: usize = 4_096;
+/// How long one may take: time to find a second factor.
+pub(crate) const ATTEMPT_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Beginnings and ends of sign-ins, from one address. Behind a proxy or in an office many people share one.
+pub(crate) const SIGN_INS_PER_MINUTE: u32 = 30;
+/// As many at once.
+pub(crate) const SIGN_IN_BURST: u32 = 30;
+/// The same, from all addresses together: each costs the providers a request.
+pub(crate) const SIGN_INS_PER_MINUTE_ALL: u32 = 1_200;
+/// Addresses whose sign-ins are counted.
+pub(crate) const PEOPLE_ADDRESSES_MAX: usize = 10_000;
+/// A form of a page for people: a few short fields.
+pub(crate) const PEOPLE_BODY_MAX: usize = 16 * 1024;
+/// Registrations whose outcome, or address, is remembered for their pages.
+pub(crate) const REGISTRATIONS_REMEMBERED_MAX: usize = 1_024;
+/// A provider's own words on a page.
+pub(crate) const PROVIDER_WORDS_CHARS: usize = 200;

@@ -3,6 +3,7 @@
 
 mod admin;
 mod assemble;
+mod check_config;
 mod cli;
 mod config;
 mod event_loop;
@@ -10,6 +11,7 @@ mod http;
 mod limits;
 mod line_diff;
 mod map_stream;
+mod people;
 mod policy_desk;
 mod policy_file;
 mod relay;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::check_config::CheckConfig;
 use crate::config::Settings;
 use crate::serve::Serve;
 
@@ -42,15 +45,8 @@ enum Verb {
     /// Runs the server until it is told to stop (SIGTERM, Ctrl-C). Needs no configuration.
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<Serve>),
-    /// Reads a configuration file and says what is wrong with it.
-    CheckConfig {
-        /// The file.
-        #[arg(required_unless_present = "example")]
-        file: Option<PathBuf>,
-        /// Print a file with every key and its default instead.
-        #[arg(long)]
-        example: bool,
-    },
+    /// Reads a configuration file, tries the identity providers in it, and says what is wrong.
+    CheckConfig(CheckConfig),
     #[command(flatten)]
     Admin(cli::Verb),
 }
@@ -74,15 +70,7 @@ fn run(CommandLine { data, verb }: CommandLine) -> anyhow::Result<()> {
             log_to_stderr(&settings.log)?;
             runtime()?.block_on(assemble::serve(settings))
         }
-        Verb::CheckConfig { example: true, .. } => {
-            print!("{}", include_str!("../config.example.toml"));
-            Ok(())
-        }
-        Verb::CheckConfig { file, .. } => {
-            let settings = Serve { config: file, ..Serve::default() }.settings()?;
-            println!("The configuration is fine. The server would be {} on {}.", settings.server_url, settings.listen);
-            Ok(())
-        }
+        Verb::CheckConfig(check) => runtime()?.block_on(check.run()),
         Verb::Admin(verb) => {
             let folder = data.as_deref().unwrap_or(Path::new(Settings::DEFAULT_FOLDER));
             runtime()?.block_on(cli::run(verb, folder))

@@ -127,10 +127,9 @@ impl Oidc {
             return Err(ProviderError::invalid("it came from another provider"));
         }
         let client = self.client(self.metadata().await?);
-        let wire = |request| self.wire.exchange(request);
         let asking = client.exchange_code(AuthorizationCode::new(code.to_owned()));
         let asking = asking.map_err(|_| ProviderError::invalid("it names no address for tokens"))?;
-        let tokens = asking.set_pkce_verifier(kept.verifier).request_async(&wire).await.map_err(of_token)?;
+        let tokens = asking.set_pkce_verifier(kept.verifier).request_async(&self.wire).await.map_err(of_token)?;
         let claims = match self.believe(&client, &tokens, &kept.nonce) {
             // The provider may have new keys since we asked.
             Err(Disbelief::UnknownKey) => {
@@ -206,8 +205,7 @@ impl Oidc {
     }
 
     async fn fetch(&self) -> Result<ProviderMetadataWithLogout, ProviderError> {
-        let wire = |request| self.wire.exchange(request);
-        ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &wire).await.map_err(|error| match error {
+        ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &self.wire).await.map_err(|error| match error {
             DiscoveryError::Request(error) => ProviderError::unreachable(error),
             DiscoveryError::Response(status, ..) if status.is_server_error() => {
                 ProviderError::unreachable(format!("it answers {status}"))
@@ -250,9 +248,8 @@ impl Oidc {
         if said.is_wanting() && client.user_info_url().is_some() {
             let subject = Some(claims.subject().clone());
             let asking = client.user_info(tokens.access_token().clone(), subject).map_err(ProviderError::invalid)?;
-            let wire = |request| self.wire.exchange(request);
             // What it adds is welcome, and nobody is kept out for want of it.
-            match asking.request_async::<More, _, CoreGenderClaim>(&wire).await {
+            match asking.request_async::<More, _, CoreGenderClaim>(&self.wire).await {
                 Ok(more) => said.complete(Said::of_user_info(&more)),
                 Err(error) => {
                     tracing::info!(provider = self.config.name, %error, "the provider tells no more of a person")

@@ -1,6 +1,9 @@
 //! Requests to providers.
 
+use std::pin::Pin;
+
 use http::{Request, Response, StatusCode};
+use openidconnect::AsyncHttpClient;
 use serde::de::DeserializeOwned;
 use wattle_link::{ClientTls, DialError, Dialer};
 
@@ -26,8 +29,7 @@ impl Wire {
         Ok(Self(Dialer::new(tls.map_err(|error| wrong(error.to_string()))?, None)))
     }
 
-    /// As `openidconnect` wants it.
-    pub(crate) async fn exchange(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, DialError> {
+    async fn exchange(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, DialError> {
         let answer = self.0.exchange(request, ANSWER_MAX, EXCHANGE_MAX).await?;
         Ok(answer.map(|body| body.to_vec()))
     }
@@ -40,5 +42,14 @@ impl Wire {
             status if status.is_server_error() => Err(ProviderError::unreachable(format!("it answers {status}"))),
             status => Err(ProviderError::denied(format!("it answers {status}"))),
         }
+    }
+}
+
+impl<'wire> AsyncHttpClient<'wire> for Wire {
+    type Error = DialError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, DialError>> + Send + 'wire>>;
+
+    fn call(&'wire self, request: Request<Vec<u8>>) -> Self::Future {
+        Box::pin(self.exchange(request))
     }
 }

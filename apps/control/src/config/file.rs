@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Lifetime;
+use super::providers::ProviderSection;
 
 /// Larger than any configuration.
 const BYTES_MAX: u64 = 1 << 20;
@@ -26,6 +27,7 @@ pub(crate) struct ConfigFile {
     pub(crate) relay_maps: Vec<PathBuf>,
     pub(crate) nodes: NodesSection,
     pub(crate) dns: DnsSection,
+    pub(crate) providers: Vec<ProviderSection>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -117,14 +119,18 @@ mod tests {
         // With what is commented out put in: keys that stand there are keys that exist.
         let whole: String = EXAMPLE
             .lines()
-            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || *rest == "[tls]").unwrap_or(line))
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|rest| rest.contains(" = ") || matches!(*rest, "[tls]" | "[[providers]]"))
+                    .unwrap_or(line)
+            })
             .map(|line| format!("{line}\n"))
             .collect();
         let file = ConfigFile::parse(&whole).unwrap();
         assert!(
             file.tls.is_some() && file.policy.file.is_some() && file.console.is_some() && file.relay.host.is_some()
         );
-        assert_eq!(file.relay_maps.len(), 1);
+        assert_eq!((file.relay_maps.len(), file.providers.len()), (1, 2));
     }
 
     #[test]

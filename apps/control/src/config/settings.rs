@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use super::providers::{self, ProviderSettings};
 use super::{ConfigFile, Lifetime};
 use crate::serve::Serve;
 
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) key_lifetime: Option<Duration>,
     pub(crate) ephemeral_after: Duration,
     pub(crate) resolvers: Vec<IpAddr>,
+    pub(crate) providers: Vec<ProviderSettings>,
     pub(crate) log: String,
 }
 
@@ -108,6 +110,7 @@ impl Settings {
                 .limit()
                 .context("nodes.ephemeral_after cannot be \"never\": such nodes would not be ephemeral")?,
             resolvers: file.dns.resolvers,
+            providers: providers::checked(file.providers)?,
             log: flags.log.clone().or(file.log).unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -125,6 +128,11 @@ impl ServerUrl {
     /// The address of a page below it. `path` starts with a slash.
     pub(crate) fn page(&self, path: &str) -> String {
         format!("{}{path}", self.text)
+    }
+
+    /// Whether browsers reach it by https.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.text.starts_with("https://")
     }
 
     fn of_address(listen: SocketAddr, tls: bool) -> anyhow::Result<Self> {

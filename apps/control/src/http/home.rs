@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::{Site, register_page};
+use super::Site;
+use crate::people::frame;
 
 pub(super) async fn page(State(site): State<Arc<Site>>) -> Markup {
-    register_page::document(
+    frame::page(
         "Wattle",
-        false,
         &html! {
             p { "This is the coordination server of a Wattle network." }
             p { "Join a device:" }
             pre { "wattle up --login-server " (site.url) "\ntailscale up --login-server " (site.url) }
+            @if site.people.is_some() { p { a href="/devices" { "My devices" } } }
         },
     )
 }

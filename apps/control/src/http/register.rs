@@ -16,12 +16,14 @@ use wattle_wire::convert::hostinfo_from_wire;
 
 use super::Site;
 use super::problem::{Problem, read_json};
+use super::ts2021::Remote;
 use crate::event_loop::AskError;
 use crate::limits::APPROVAL_WAIT;
 
 pub(super) async fn register(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
+    remote: Option<Extension<Remote>>,
     body: Body,
 ) -> Result<Json<RegisterResponse>, Problem> {
     let request: RegisterRequest = read_json(body).await?;
@@ -44,7 +46,12 @@ pub(super) async fn register(
     if let Some(auth_id) = followup {
         site.tailnet.wait_for_approval(auth_id, node_key, APPROVAL_WAIT).await;
     }
-    answer(&site, node_key, site.tailnet.ask(Command::Register(Box::new(register))).await)
+    let result = site.tailnet.ask(Command::Register(Box::new(register))).await;
+    // Its page names the address that the machine asks from.
+    if let (Ok(Reply::Waiting { auth_id }), Some(people), Some(Extension(remote))) = (&result, &site.people, remote) {
+        people.note_remote(auth_id, remote.0);
+    }
+    answer(&site, node_key, result)
 }
 
 fn answer(

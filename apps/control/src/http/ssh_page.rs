@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use wattle_coordinator::{AuthId, SshVerdict};
 
 use super::Site;
-use super::register_page::document;
 use crate::limits::SHOWN_NAME_CHARS;
+use crate::people::frame;
 
 pub(super) async fn page(State(site): State<Arc<Site>>, Path(id): Path<String>) -> (StatusCode, Markup) {
     let Some(auth_id) = id.parse::<AuthId>().ok() else { return gone() };
@@ -22,9 +22,8 @@ pub(super) async fn page(State(site): State<Arc<Site>>, Path(id): Path<String>) 
         SshVerdict::Declined => return over("The session was turned away"),
         SshVerdict::TimedOut => return over("The session has waited too long"),
     }
-    let page = document(
+    let page = frame::renewing(
         "Somebody wants to log in",
-        true,
         &html! {
             p {
                 strong { (shown(&check.person)) } " wants to log in from " strong { (shown(&check.from)) } " to "
@@ -41,13 +40,12 @@ pub(super) async fn page(State(site): State<Arc<Site>>, Path(id): Path<String>) 
 }
 
 fn over(title: &str) -> (StatusCode, Markup) {
-    (StatusCode::OK, document(title, false, &html! { p { "You can close this page." } }))
+    (StatusCode::OK, frame::page(title, &html! { p { "You can close this page." } }))
 }
 
 fn gone() -> (StatusCode, Markup) {
-    let page = document(
+    let page = frame::page(
         "Nobody waits here",
-        false,
         &html! { p { "They were let in, turned away, or have waited too long. If the session is not open, start it again." } },
     );
     (StatusCode::NOT_FOUND, page)

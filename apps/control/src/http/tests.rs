@@ -33,7 +33,7 @@ impl Lab {
         let (tailnet, _running) = event_loop::spawn(coordinator, store, Dice::new([7; 32]), |_| {});
         let (stop, stopped) = watch::channel(false);
         let url = "http://vpn.example.com".parse().unwrap();
-        let site = Site::new(tailnet, MachinePrivate::from_bytes([1; 32]), url, None, stopped);
+        let site = Site::new(tailnet, MachinePrivate::from_bytes([1; 32]), url, None, None, stopped);
         Self { site, _folder: folder, _stop: stop }
     }
 

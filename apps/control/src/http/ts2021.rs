@@ -1,8 +1,10 @@
 //! `/ts2021`: the start of a control channel, and the life of it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::Extension;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
@@ -12,7 +14,15 @@ use wattle_link::{Peer, Upgrade, accept_control, serve_control};
 use super::problem::Problem;
 use super::{Site, inner};
 
-pub(super) async fn upgrade(State(site): State<Arc<Site>>, mut request: Request) -> Response {
+/// Where a control channel comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Remote(pub(super) IpAddr);
+
+pub(super) async fn upgrade(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    mut request: Request,
+) -> Response {
     let Ok(permit) = Arc::clone(&site.channels).try_acquire_owned() else {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server holds as many nodes as it can")
             .into_response();
@@ -21,7 +31,7 @@ pub(super) async fn upgrade(State(site): State<Arc<Site>>, mut request: Request)
         Ok((upgrade, response)) => {
             tokio::spawn(async move {
                 let peer = Peer { machine: upgrade.peer(), version: upgrade.version() };
-                if let Err(error) = serve(site, upgrade, peer).await {
+                if let Err(error) = serve(site, upgrade, peer, Remote(from.ip())).await {
                     tracing::debug!(machine = %peer.machine, %error, "a control channel ended");
                 }
                 drop(permit);
@@ -32,10 +42,10 @@ pub(super) async fn upgrade(State(site): State<Arc<Site>>, mut request: Request)
     }
 }
 
-async fn serve(site: Arc<Site>, upgrade: Upgrade, peer: Peer) -> std::io::Result<()> {
+async fn serve(site: Arc<Site>, upgrade: Upgrade, peer: Peer, remote: Remote) -> std::io::Result<()> {
     let stream = upgrade.finish(Some(&challenge()?)).await?;
     let stopped = site.stopped.clone();
-    serve_control(stream, peer, inner(site), until(stopped)).await
+    serve_control(stream, peer, inner(site).layer(Extension(remote)), until(stopped)).await
 }
 
 /// A fresh key for the early payload. No client answers the challenge today, but they expect one.
