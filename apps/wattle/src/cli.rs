@@ -18,6 +18,7 @@ mod ping;
 mod qr;
 mod set;
 mod settings;
+mod spinner;
 mod status;
 mod target;
 mod up;

@@ -6,14 +6,19 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
+use wattle_identity::short_code;
 use wattle_keys::NodePublic;
 use wattle_wire::local::{State, Status};
 
 use super::api::{Api, Events};
+use super::spinner::Spinner;
 use super::{Outcome, print_json, qr};
 
 /// How often the state is asked for although no event came: a daemon may have reached it before we listened.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Letters of a short code, with its dash.
+const CODE_LENGTH: usize = 9;
 
 /// What to wait for and how to speak of it.
 pub(super) struct Wait {
@@ -35,6 +40,9 @@ pub(super) struct Wait {
 struct Told<'a> {
     #[serde(rename = "AuthURL", skip_serializing_if = "str::is_empty")]
     auth_url: &'a str,
+    /// What the page shows too.
+    #[serde(rename = "Code", skip_serializing_if = "str::is_empty")]
+    code: &'a str,
     #[serde(rename = "BackendState", skip_serializing_if = "str::is_empty")]
     backend_state: &'a str,
     #[serde(rename = "Error", skip_serializing_if = "str::is_empty")]
@@ -59,20 +67,24 @@ impl Wait {
 
     async fn follow(&self, api: &Api, events: &mut Events, last: &mut Status) -> anyhow::Result<()> {
         let mut told = (String::new(), false);
+        let mut spinner = Spinner::new(!self.json);
         loop {
             *last = api.status_without_peers().await?;
             let key = last.self_status.as_ref().and_then(|own| own.public_key);
             let key_is_new = self.old_key.is_none() || (key.is_some() && key != self.old_key);
             if last.backend_state == State::Running.as_str() && key_is_new {
+                drop(spinner);
                 return self.done(!told.0.is_empty() || told.1);
             }
             if last.backend_state == State::NeedsMachineAuth.as_str() && !told.1 {
                 told.1 = true;
+                spinner.wipe();
                 self.tell_of_approval()?;
             }
             let link = last.auth_url.clone();
             if self.shows_links && !link.is_empty() && link != self.stale_link && link != told.0 {
-                self.tell_of_link(&link, &last.backend_state)?;
+                spinner.wipe();
+                self.tell_of_link(&link, !told.0.is_empty(), &last.backend_state)?;
                 told.0 = link;
             }
             // Events only say that it is time to look; those that came together are one occasion.
@@ -81,16 +93,24 @@ impl Wait {
                     bail!(problem);
                 },
                 () = sleep(LOOK_EVERY) => {}
+                () = spinner.turn(waits_for(last, self.shows_links)) => {}
             }
         }
     }
 
-    fn tell_of_link(&self, link: &str, state: &str) -> anyhow::Result<()> {
+    fn tell_of_link(&self, link: &str, is_another: bool, state: &str) -> anyhow::Result<()> {
+        let code = code_of(link);
         if self.json {
-            return print_json(&Told { auth_url: link, backend_state: state, ..Told::default() });
+            return print_json(&Told { auth_url: link, code: &code, backend_state: state, ..Told::default() });
         }
         let mut err = io::stderr().lock();
+        if is_another {
+            writeln!(err, "\nThe link above has expired; here is another.")?;
+        }
         writeln!(err, "\nTo authenticate, visit:\n\n\t{link}\n")?;
+        if !code.is_empty() {
+            writeln!(err, "The page shows this code; if it shows another, close it:\n\n\t{code}\n")?;
+        }
         if self.qr.unwrap_or_else(|| io::stderr().is_terminal())
             && let Some(picture) = qr::picture(link)
         {
@@ -103,7 +123,7 @@ impl Wait {
         if self.json {
             return print_json(&Told { backend_state: State::NeedsMachineAuth.as_str(), ..Told::default() });
         }
-        writeln!(io::stderr(), "\nThis machine waits for an administrator of the network to approve it.")?;
+        writeln!(io::stderr(), "\nYou are signed in. An administrator must approve this device.")?;
         Ok(())
     }
 
@@ -124,6 +144,27 @@ impl Wait {
         let error = format!("{error:#}");
         print_json(&Told { backend_state: &last.backend_state, error: &error, ..Told::default() })?;
         Ok(Outcome::No)
+    }
+}
+
+/// The short code of a login link: of its last path part. Empty where that is too short to have one.
+fn code_of(link: &str) -> String {
+    let path = link.split(['?', '#']).next().unwrap_or_default();
+    let code = short_code(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    if code.len() == CODE_LENGTH { code } else { String::new() }
+}
+
+/// What a person who looks at the terminal waits for.
+fn waits_for(status: &Status, shows_links: bool) -> &'static str {
+    let is = |state: State| status.backend_state == state.as_str();
+    if is(State::NeedsMachineAuth) {
+        "waiting for an administrator to approve this device"
+    } else if shows_links && !status.auth_url.is_empty() {
+        "waiting for you to sign in on that page"
+    } else if is(State::NeedsLogin) {
+        "asking the server to let this device in"
+    } else {
+        "connecting"
     }
 }
 
@@ -155,7 +196,28 @@ mod tests {
 
     #[test]
     fn the_json_of_up_has_the_official_names_and_leaves_out_what_is_empty() {
-        let told = Told { auth_url: "https://x/a", backend_state: "NeedsLogin", error: "" };
+        let told = Told { auth_url: "https://x/a", backend_state: "NeedsLogin", ..Told::default() };
         assert_eq!(serde_json::to_string(&told).unwrap(), r#"{"AuthURL":"https://x/a","BackendState":"NeedsLogin"}"#);
+    }
+
+    #[test]
+    fn the_code_is_of_the_last_part_of_the_link() {
+        assert_eq!(code_of("https://mesh.example.com/register/abcd1234efgh5678"), "ABCD-1234");
+        assert_eq!(code_of("https://mesh.example.com/register/abcd1234efgh5678/?from=x/y#z"), "ABCD-1234");
+        assert_eq!(code_of("https://mesh.example.com/a/abc"), "");
+        assert_eq!(code_of(""), "");
+    }
+
+    #[test]
+    fn a_person_is_told_what_is_waited_for() {
+        let status = |state: &str, link: &str| Status {
+            backend_state: state.to_owned(),
+            auth_url: link.to_owned(),
+            ..Status::default()
+        };
+        assert!(waits_for(&status("NeedsMachineAuth", ""), true).contains("administrator"));
+        assert!(waits_for(&status("NeedsLogin", "https://x/a"), true).contains("sign in"));
+        assert!(waits_for(&status("NeedsLogin", "https://x/a"), false).contains("asking the server"));
+        assert_eq!(waits_for(&status("Starting", ""), true), "connecting");
     }
 }
