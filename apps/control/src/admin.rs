@@ -8,6 +8,7 @@ mod nodes;
 mod policy;
 pub(crate) mod problem;
 mod routes;
+mod settings;
 mod ssh;
 #[cfg(test)]
 mod tests;
@@ -92,9 +93,13 @@ fn router(office: Office) -> Router {
         .route("/users", get(users::list).post(users::create))
         .route("/users/{name}", patch(users::rename).delete(users::remove))
         .route("/users/{name}/role", post(users::set_role))
+        .route("/users/{name}/suspend", post(users::suspend))
+        .route("/users/{name}/restore", post(users::restore))
+        .route("/settings", get(settings::show).patch(settings::change))
         .route("/nodes", get(nodes::list))
         .route("/nodes/approve", post(nodes::approve))
         .route("/nodes/decline", post(nodes::decline))
+        .route("/nodes/{node}/approve", post(nodes::approve_device))
         .route("/nodes/{node}/rename", post(nodes::rename))
         .route("/nodes/{node}/tags", post(nodes::set_tags))
         .route("/nodes/{node}/expire", post(nodes::expire))

@@ -6,6 +6,7 @@ mod keys;
 mod nodes;
 mod policy;
 mod routes;
+mod settings;
 mod ssh;
 mod table;
 mod users;
@@ -35,6 +36,9 @@ pub(crate) enum Verb {
     /// Which networks nodes lead to
     #[command(after_help = routes::EXAMPLES)]
     Routes(routes::Routes),
+    /// How the network is run: whether new machines need approval
+    #[command(after_help = settings::EXAMPLES)]
+    Settings(settings::SettingsArgs),
     /// People who wait to log in by SSH where the policy asks first
     #[command(after_help = ssh::EXAMPLES)]
     Ssh(ssh::Ssh),
@@ -52,6 +56,7 @@ pub(crate) async fn run(verb: Verb, data: &Path) -> anyhow::Result<()> {
         Verb::Keys(keys) => keys.run(&door).await,
         Verb::Policy(policy) => policy.run(&door).await,
         Verb::Routes(routes) => routes.run(&door).await,
+        Verb::Settings(settings) => settings.run(&door).await,
         Verb::Ssh(ssh) => ssh.run(&door).await,
         Verb::Console(console) => console.run(&door).await,
     }
@@ -129,6 +134,7 @@ mod tests {
             super::policy::TEST_EXAMPLES,
             super::policy::MATRIX_EXAMPLES,
             super::routes::EXAMPLES,
+            super::settings::EXAMPLES,
             super::ssh::EXAMPLES,
             super::console::EXAMPLES,
         ];

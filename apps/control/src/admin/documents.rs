@@ -3,7 +3,7 @@
 mod policy;
 
 use serde::{Deserialize, Serialize};
-use wattle_coordinator::{AuthKey, Coordinator, Entry, NodeRecord, Now, Pending, UserRecord};
+use wattle_coordinator::{AuthKey, Coordinator, Entry, NodeRecord, Now, Pending, Standing, UserRecord};
 use wattle_netmap::UserId;
 use wattle_time::UnixTime;
 
@@ -36,6 +36,38 @@ pub(crate) struct UserDocument {
     /// Groups that an identity provider says they are in.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
+    /// The provider that they signed in with last; none: an administrator made them known.
+    #[serde(default)]
+    pub(crate) provider: Option<String>,
+    /// As the provider has verified it.
+    #[serde(default)]
+    pub(crate) email: Option<String>,
+    /// Since when they are kept out.
+    #[serde(default)]
+    pub(crate) suspended: Option<String>,
+    #[serde(default)]
+    pub(crate) last_sign_in: Option<String>,
+    /// Whether they used a second factor then; none: they have never signed in.
+    #[serde(default)]
+    pub(crate) second_factor: Option<bool>,
+}
+
+/// How a user is deleted.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeleteUserQuery {
+    /// Whether their nodes go too.
+    #[serde(default)]
+    pub(crate) with_nodes: bool,
+}
+
+/// How the tailnet is run, or what of it to change.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsDocument {
+    /// Whether an administrator must approve each new node; missing: as it is.
+    #[serde(default)]
+    pub(crate) device_approval: Option<bool>,
 }
 
 /// A user to make, or what to change of one.
@@ -68,6 +100,10 @@ pub(crate) struct NodeDocument {
     pub(crate) os: String,
     pub(crate) client_version: String,
     pub(crate) endpoints: Vec<String>,
+    /// Whether it may take part as far as device approval goes.
+    pub(crate) approved: bool,
+    /// Whether its user is suspended, and it with them.
+    pub(crate) suspended: bool,
 }
 
 /// A machine that waits to be let in.
@@ -134,6 +170,8 @@ pub(crate) struct KeyDocument {
     pub(crate) tags: Vec<String>,
     pub(crate) reusable: bool,
     pub(crate) ephemeral: bool,
+    #[serde(default)]
+    pub(crate) preapproved: bool,
     pub(crate) created: String,
     pub(crate) expires: Option<String>,
     pub(crate) used: Option<String>,
@@ -226,6 +264,11 @@ impl UserDocument {
             nodes: coordinator.nodes().filter(|entry| entry.record.owner() == Some(user.id)).count(),
             role: user.role.name().to_owned(),
             groups: user.groups.clone(),
+            provider: (!user.provider.is_empty()).then(|| user.provider.clone()),
+            email: user.email.clone(),
+            suspended: user.suspended.map(|time| time.to_string()),
+            last_sign_in: user.last_sign_in.map(|time| time.to_string()),
+            second_factor: user.last_sign_in.map(|_| user.second_factor),
         }
     }
 }
@@ -252,6 +295,8 @@ impl NodeDocument {
             os: record.host.os.clone(),
             client_version: record.host.client_version.clone(),
             endpoints: entry.reach.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect(),
+            approved: record.approved,
+            suspended: matches!(entry.standing, Standing::Suspended { .. }),
         }
     }
 }
@@ -280,6 +325,7 @@ impl KeyDocument {
             tags: key.tags.clone(),
             reusable: key.reusable,
             ephemeral: key.ephemeral,
+            preapproved: key.preapproved,
             created: key.created.to_string(),
             expires: text(key.expires),
             used: text(key.used),

@@ -38,6 +38,12 @@ pub(super) async fn approve(State(tailnet): State<LoopHandle>, Json(request): Js
     }
 }
 
+pub(super) async fn approve_device(State(tailnet): State<LoopHandle>, Path(node): Path<String>) -> Answer {
+    let node = by_name(&tailnet, &node).await?;
+    tailnet.ask(Command::ApproveNode { node }).await?;
+    one(&tailnet, node).await
+}
+
 pub(super) async fn decline(
     State(tailnet): State<LoopHandle>,
     Json(request): Json<DeclineRequest>,

@@ -202,6 +202,47 @@ async fn roles_and_routes_are_administered() {
 }
 
 #[tokio::test]
+async fn people_are_suspended_restored_and_deleted_with_what_is_theirs() {
+    let door = Door::new().await;
+    let (_, bob) = door.ask(Method::POST, "/users/bob/suspend", json!({})).await;
+    assert!(bob["suspended"].is_string() && bob["last_sign_in"].is_null() && bob["second_factor"].is_null(), "{bob}");
+    let (_, nodes) = door.ask(Method::GET, "/nodes", json!({})).await;
+    let suspended: Vec<_> = nodes.as_array().unwrap().iter().filter(|node| node["suspended"] == true).collect();
+    assert_eq!(suspended.iter().map(|node| node["name"].as_str()).collect::<Vec<_>>(), [Some("desktop")]);
+    let (status, said) = door.ask(Method::POST, "/users/alice/suspend", json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "the last owner: {said}");
+    let (_, bob) = door.ask(Method::POST, "/users/bob/restore", json!({})).await;
+    assert!(bob["suspended"].is_null());
+    let (status, said) = door.ask(Method::DELETE, "/users/bob", json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{said}");
+    let (status, said) = door.ask(Method::DELETE, "/users/bob?with_nodes=true", json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    assert_eq!(door.ask(Method::GET, "/nodes", json!({})).await.1.as_array().unwrap().len(), 3);
+    assert_eq!(door.ask(Method::POST, "/users/bob/suspend", json!({})).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn devices_are_approved_where_settings_ask_for_it() {
+    let door = Door::new().await;
+    assert_eq!(door.ask(Method::GET, "/settings", json!({})).await.1["device_approval"], false);
+    let (_, set) = door.ask(Method::PATCH, "/settings", json!({ "device_approval": true })).await;
+    assert_eq!(set["device_approval"], true);
+    door.lab.join(9, "tablet", wattle_netmap::UserId(2)).await;
+    let tablet = async || {
+        let (_, nodes) = door.ask(Method::GET, "/nodes", json!({})).await;
+        nodes.as_array().unwrap().iter().find(|node| node["name"] == "tablet").unwrap()["approved"].clone()
+    };
+    assert_eq!(tablet().await, false);
+    let (_, approved) = door.ask(Method::POST, "/nodes/tablet/approve", json!({})).await;
+    assert_eq!(approved["approved"], true);
+    assert_eq!(tablet().await, true);
+    let (_, key) = door.ask(Method::POST, "/keys", json!({ "user": "bob", "preapproved": true })).await;
+    assert_eq!(key["preapproved"], true, "{key}");
+    let (status, _) = door.ask(Method::PATCH, "/settings", json!({ "device_aproval": true })).await;
+    assert!(status.is_client_error());
+}
+
+#[tokio::test]
 async fn strangers_are_turned_away() {
     let door = Door::new().await;
     let mut request = Request::get("/policy").body(Body::empty()).unwrap();

@@ -5,8 +5,8 @@ use wattle_coordinator::{Command, Reply};
 use wattle_netmap::UserId;
 use wattle_policy::language::document::Role;
 
-use super::documents::{DoneDocument, RoleRequest, UserDocument, UserRequest};
-use super::json::Json;
+use super::documents::{DeleteUserQuery, DoneDocument, RoleRequest, UserDocument, UserRequest};
+use super::json::{Json, Query};
 use super::problem::Problem;
 use crate::event_loop::LoopHandle;
 
@@ -40,10 +40,29 @@ pub(super) async fn rename(
 pub(super) async fn remove(
     State(tailnet): State<LoopHandle>,
     Path(name): Path<String>,
+    Query(DeleteUserQuery { with_nodes }): Query<DeleteUserQuery>,
 ) -> Result<Json<DoneDocument>, Problem> {
     let user = by_name(&tailnet, &name).await?;
-    tailnet.ask(Command::DeleteUser { user, with_nodes: false }).await?;
+    tailnet.ask(Command::DeleteUser { user, with_nodes }).await?;
     Ok(Json(DoneDocument {}))
+}
+
+pub(super) async fn suspend(
+    State(tailnet): State<LoopHandle>,
+    Path(name): Path<String>,
+) -> Result<Json<UserDocument>, Problem> {
+    let user = by_name(&tailnet, &name).await?;
+    tailnet.ask(Command::SuspendUser { user }).await?;
+    one(&tailnet, user).await.map(Json)
+}
+
+pub(super) async fn restore(
+    State(tailnet): State<LoopHandle>,
+    Path(name): Path<String>,
+) -> Result<Json<UserDocument>, Problem> {
+    let user = by_name(&tailnet, &name).await?;
+    tailnet.ask(Command::RestoreUser { user }).await?;
+    one(&tailnet, user).await.map(Json)
 }
 
 pub(super) async fn set_role(

@@ -12,6 +12,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wattle-control keys create --user alice                      one machine of alice's, within 90 days
   wattle-control keys create --user alice --reusable --expires 1h
   wattle-control keys create --tag tag:server --ephemeral      a machine that belongs to nobody, gone soon after it stops
+  wattle-control keys create --tag tag:server --preapproved    where settings ask for device approval
   wattle-control keys list
   wattle-control keys revoke 7";
 
@@ -79,7 +80,7 @@ impl Keys {
 
 fn listed(keys: &[KeyDocument]) -> String {
     let rows = keys.iter().map(|key| {
-        let kinds = [(key.reusable, "reusable"), (key.ephemeral, "ephemeral")];
+        let kinds = [(key.reusable, "reusable"), (key.ephemeral, "ephemeral"), (key.preapproved, "preapproved")];
         let kinds: Vec<_> = kinds.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
         let owner = key.user.clone().into_iter().chain(key.tags.iter().cloned()).collect::<Vec<_>>().join(" ");
         let expires = table::when(key.expires.as_deref(), "never");

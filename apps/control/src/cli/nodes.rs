@@ -14,6 +14,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   wattle-control nodes list
   wattle-control nodes pending                             machines that wait to be let in
   wattle-control nodes approve https://vpn.example.com/register/abc --user alice
+  wattle-control nodes approve-device laptop               where settings ask for device approval
   wattle-control nodes rename laptop alices-laptop
   wattle-control nodes tag web1 tag:server tag:web
   wattle-control nodes expire laptop                       it must sign in again, now
@@ -43,6 +44,11 @@ enum NodesVerb {
         /// Whose it becomes
         #[arg(long, value_name = "NAME")]
         user: String,
+    },
+    /// Let a machine take part that is registered but waits for device approval
+    ApproveDevice {
+        /// The node's name, number or address
+        node: String,
     },
     /// Turn a waiting machine away
     Decline {
@@ -116,6 +122,10 @@ impl Nodes {
                 let done: DoneDocument = door.send(Method::POST, "/nodes/decline", &DeclineRequest { auth_id }).await?;
                 form.show(&done, |_| "The machine is turned away.".to_owned())
             }
+            NodesVerb::ApproveDevice { node } => {
+                let altered = alter(&node, "approve", serde_json::json!({})).await?;
+                form.show(&altered, |altered| format!("{} takes part now.", altered.name))
+            }
             NodesVerb::Rename { node, name, follow_host: _ } => {
                 let altered = alter(&node, "rename", serde_json::to_value(RenameRequest { name })?).await?;
                 form.show(&altered, |altered| format!("{node} is now {}.", altered.name))
@@ -143,12 +153,17 @@ impl Nodes {
 fn listed(nodes: &[NodeDocument]) -> String {
     let rows = nodes.iter().map(|node| {
         let owner = node.user.clone().unwrap_or_else(|| node.tags.join(" "));
+        let state = match (node.suspended, node.approved) {
+            (true, _) => "suspended",
+            (false, true) => "in",
+            (false, false) => "waits for approval",
+        };
         let seen = if node.online { "online".to_owned() } else { table::when(node.last_seen.as_deref(), "never") };
         let expires = if node.expired { "expired".to_owned() } else { table::when(node.expires.as_deref(), "never") };
         let address = node.addresses.first().cloned().unwrap_or_default();
-        [node.id.to_string(), node.name.clone(), owner, address, node.os.clone(), seen, expires]
+        [node.id.to_string(), node.name.clone(), owner, address, node.os.clone(), state.to_owned(), seen, expires]
     });
-    let head = ["NUMBER", "NAME", "OWNER", "ADDRESS", "OS", "SEEN", "KEY EXPIRES"];
+    let head = ["NUMBER", "NAME", "OWNER", "ADDRESS", "OS", "STATE", "SEEN", "KEY EXPIRES"];
     table::table(head, rows, "No nodes yet: make a key with wattle-control keys create --user NAME")
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use wattle_coordinator::{AuthId, Command, Config, Coordinator, Dice, NewAuthKey, Register, Reply, Report};
+use wattle_coordinator::{AuthId, Command, Config, Coordinator, Dice, NewAuthKey, Register, Reply, Report, Settings};
 use wattle_keys::{MachinePrivate, MachinePublic, NodePrivate, NodePublic};
 use wattle_netmap::{DerpMap, HostFacts, NodeId, UserId};
 use wattle_store::Store;
@@ -51,7 +51,11 @@ impl Server {
     }
 
     async fn join(&self, number: u8) -> NodeId {
-        let wanted = NewAuthKey { user: Some(self.user), ..NewAuthKey::default() };
+        self.join_as(number, self.user).await
+    }
+
+    async fn join_as(&self, number: u8, user: UserId) -> NodeId {
+        let wanted = NewAuthKey { user: Some(user), ..NewAuthKey::default() };
         let Ok(Reply::AuthKeyCreated { secret, .. }) = self.tailnet.ask(Command::CreateAuthKey(wanted)).await else {
             panic!("no key")
         };
@@ -123,6 +127,55 @@ async fn who_waits_for_an_administrator_is_woken_by_the_approval() {
     server.tailnet.ask(Command::Approve { auth_id, user: server.user, key_expiry: None }).await.unwrap();
     tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("woken").unwrap();
     assert!(server.tailnet.admits(&key(1)));
+}
+
+#[tokio::test]
+async fn a_node_that_waits_for_approval_gets_its_peers_on_the_stream_that_it_holds() {
+    let server = Server::start().await;
+    let peer = server.join(1).await;
+    server.tailnet.ask(Command::SetSettings(Settings { device_approval: true })).await.unwrap();
+    let node = server.join(2).await;
+    let mut stream = server.stream(2).await;
+    let first = told(&mut stream).await.unwrap();
+    assert!(!first.node.unwrap().machine_authorized && first.peers.is_empty());
+    assert!(!server.tailnet.admits(&key(2)));
+    let asked = std::time::Instant::now();
+    server.tailnet.ask(Command::ApproveNode { node }).await.unwrap();
+    let next = told(&mut stream).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(next.node.unwrap().machine_authorized);
+    assert_eq!(next.peers_changed.iter().map(|peer| peer.id).collect::<Vec<_>>(), [peer.0]);
+    assert!(server.tailnet.admits(&key(2)));
+}
+
+#[tokio::test]
+async fn a_suspended_user_s_node_is_told_to_sign_in_again_and_relays_let_it_go() {
+    let server = Server::start().await;
+    let bob = Command::CreateUser { login_name: "bob".to_owned(), display_name: String::new() };
+    let Ok(Reply::UserCreated(bob)) = server.tailnet.ask(bob).await else { panic!("no user") };
+    let watcher = server.join(1).await;
+    let node = server.join_as(2, bob).await;
+    let (mut watching, mut stream) = (server.stream(1).await, server.stream(2).await);
+    told(&mut watching).await.unwrap();
+    told(&mut stream).await.unwrap();
+    server.tailnet.ask(Command::SuspendUser { user: bob }).await.unwrap();
+    assert!(!server.tailnet.admits(&key(2)));
+    let told_itself = told(&mut stream).await.unwrap();
+    let itself = told_itself.node.unwrap();
+    assert!(itself.expired && itself.key_expiry.is_some_and(|at| at <= now().wall), "{:?}", itself.key_expiry);
+    assert_eq!(told_itself.peers_removed, [watcher.0]);
+    let removed = async |stream: &mut MapStream| loop {
+        let next = told(stream).await.unwrap();
+        if !next.peers_removed.is_empty() {
+            return next.peers_removed;
+        }
+    };
+    assert_eq!(removed(&mut watching).await, [node.0]);
+    server.tailnet.ask(Command::RestoreUser { user: bob }).await.unwrap();
+    assert!(server.tailnet.admits(&key(2)));
+    let back = told(&mut stream).await.unwrap();
+    assert!(!back.node.unwrap().expired);
+    assert_eq!(back.peers_changed.iter().map(|peer| peer.id).collect::<Vec<_>>(), [watcher.0]);
 }
 
 #[tokio::test]

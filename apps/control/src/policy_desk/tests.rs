@@ -59,7 +59,7 @@ impl Lab {
         user
     }
 
-    async fn join(&self, number: u8, name: &str, user: UserId) {
+    pub(crate) async fn join(&self, number: u8, name: &str, user: UserId) {
         let wanted = NewAuthKey { user: Some(user), ..NewAuthKey::default() };
         let Ok(Reply::AuthKeyCreated { secret, .. }) = self.tailnet.ask(Command::CreateAuthKey(wanted)).await else {
             panic!("no key")
