@@ -40,7 +40,6 @@ struct User {
     login: String,
     name: Option<String>,
     avatar_url: Option<String>,
-    two_factor_authentication: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +109,8 @@ impl GitHub {
             display_name: user.name.unwrap_or_else(|| user.login.clone()),
             picture_url: user.avatar_url.unwrap_or_default(),
             groups: Some(groups.collect()),
-            second_factor: user.two_factor_authentication == Some(true),
+            // GitHub tells whether an account has one, not whether it was used.
+            second_factor: false,
             key_expiry: None,
             login_name: String::new(),
         };

@@ -78,8 +78,14 @@ pub(crate) struct Oidc {
     issuer: IssuerUrl,
     redirect: RedirectUrl,
     wire: Wire,
-    /// What the provider said of itself, and when.
-    known: Mutex<Option<(ProviderMetadataWithLogout, SystemTime)>>,
+    known: Mutex<Known>,
+}
+
+/// What the provider said of itself, and when; and why it said nothing when it was asked last, and when that was.
+#[derive(Default)]
+struct Known {
+    said: Option<(ProviderMetadataWithLogout, SystemTime)>,
+    failed: Option<(ProviderError, SystemTime)>,
 }
 
 impl std::fmt::Debug for Oidc {
@@ -102,7 +108,7 @@ impl Oidc {
         };
         let issuer = IssuerUrl::new(issuer.clone()).map_err(|error| wrong(error.to_string()))?;
         let redirect = RedirectUrl::new(redirect).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { wire: Wire::new(&config)?, config, issuer, redirect, known: Mutex::new(None) })
+        Ok(Self { wire: Wire::new(&config)?, config, issuer, redirect, known: Mutex::default() })
     }
 
     pub(crate) async fn begin(&self) -> Result<(String, String, OidcKept), ProviderError> {
@@ -160,7 +166,7 @@ impl Oidc {
 
     pub(crate) fn logout_url(&self, back: &str) -> Option<String> {
         let known = self.known.try_lock().ok()?;
-        let (metadata, _) = known.as_ref()?;
+        let (metadata, _) = known.said.as_ref()?;
         let end = metadata.additional_metadata().end_session_endpoint.clone()?;
         let request = LogoutRequest::from(end).set_client_id(ClientId::new(self.config.client_id.clone()));
         let request = request.set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(back.to_owned()).ok()?);
@@ -176,32 +182,38 @@ impl Oidc {
     /// What the provider says of itself, not too old. Where it does not answer, what it said before serves on.
     async fn metadata(&self) -> Result<ProviderMetadataWithLogout, ProviderError> {
         let mut known = self.known.lock().await;
-        let age = |at: &SystemTime| at.elapsed().unwrap_or_default();
-        if let Some((metadata, at)) = known.as_ref()
-            && age(at) < METADATA_FRESH
-        {
-            return Ok(metadata.clone());
-        }
-        match (self.fetch().await, known.as_ref()) {
-            (Ok(metadata), _) => Ok(known.insert((metadata, SystemTime::now())).0.clone()),
-            (Err(error), Some((metadata, _))) => {
-                tracing::warn!(provider = self.config.name, %error, "the provider does not say what it is; going by what it said");
-                Ok(metadata.clone())
-            }
-            (Err(error), None) => Err(error),
+        match &known.said {
+            Some((metadata, at)) if age(*at) < METADATA_FRESH => Ok(metadata.clone()),
+            _ => self.ask(&mut known).await,
         }
     }
 
     /// The same anew, unless that was just done.
     async fn refetch(&self) -> Result<ProviderMetadataWithLogout, ProviderError> {
         let mut known = self.known.lock().await;
-        if let Some((metadata, at)) = known.as_ref()
-            && at.elapsed().unwrap_or_default() < REFETCH_SPACING
-        {
-            return Ok(metadata.clone());
+        match &known.said {
+            Some((metadata, at)) if age(*at) < REFETCH_SPACING => Ok(metadata.clone()),
+            _ => self.ask(&mut known).await,
         }
-        let metadata = self.fetch().await?;
-        Ok(known.insert((metadata, SystemTime::now())).0.clone())
+    }
+
+    /// Asks, but not again right after it did not answer: those who wait behind each other would each wait that long.
+    async fn ask(&self, known: &mut Known) -> Result<ProviderMetadataWithLogout, ProviderError> {
+        let failed = match &known.failed {
+            Some((error, at)) if age(*at) < REFETCH_SPACING => error.clone(),
+            _ => match self.fetch().await {
+                Ok(metadata) => {
+                    known.failed = None;
+                    return Ok(known.said.insert((metadata, SystemTime::now())).0.clone());
+                }
+                Err(error) => {
+                    tracing::warn!(provider = self.config.name, %error, "the provider does not say what it is");
+                    known.failed = Some((error.clone(), SystemTime::now()));
+                    error
+                }
+            },
+        };
+        known.said.as_ref().map(|(metadata, _)| metadata.clone()).ok_or(failed)
     }
 
     async fn fetch(&self) -> Result<ProviderMetadataWithLogout, ProviderError> {
@@ -288,6 +300,10 @@ fn of_token(error: TokenError) -> ProviderError {
         RequestTokenError::Parse(error, _) => ProviderError::invalid(error),
         RequestTokenError::Other(error) => ProviderError::invalid(error),
     }
+}
+
+fn age(at: SystemTime) -> std::time::Duration {
+    at.elapsed().unwrap_or_default()
 }
 
 fn now() -> DateTime<Utc> {

@@ -90,7 +90,8 @@ impl More {
 
 /// Whether the provider says that a second factor was used: by RFC 8176, or by the classes that providers name.
 pub(super) fn used_second_factor(claims: &Claims) -> bool {
-    const METHODS: [&str; 6] = ["mfa", "otp", "hwk", "sc", "fpt", "face"];
+    // `face` and `fpt` may stand alone in place of a password, so they are none.
+    const METHODS: [&str; 4] = ["mfa", "otp", "hwk", "sc"];
     const CLASSES: [&str; 3] = [
         "http://schemas.openid.net/pape/policies/2007/06/multi-factor",
         "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken",
